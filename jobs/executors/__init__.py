@@ -1,0 +1,5 @@
+"""The kinds of jobs: one file per kind. Importing this package registers ours."""
+
+from jobs.executors.base import KINDS
+
+__all__ = ["KINDS"]

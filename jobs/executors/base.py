@@ -1,0 +1,124 @@
+"""What a job kind is: a class with `kind`, `label`, `Params` and one verb, `run`.
+
+An executor sees no ORM, no status and no retry loop. It receives one frozen context and returns an `Outcome`,
+or raises `ExecutorError`. Third parties add kinds through the entry-point group "portal.job_kinds".
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from django.utils.functional import Promise
+from pydantic import BaseModel, ConfigDict
+
+from jobs.states import ReasonCode
+from portal.lib.plugins import Registry
+
+BUSINESS = 1
+TECHNICAL = 2
+
+
+class Params(BaseModel):
+    """Base of every kind's parameters. Unknown names are refused.
+
+    `json_schema_extra` on a field says how the admin shows it: {"editor": "python"} or {"secret": True},
+    {"widget": "textarea"}, {"datasource": True}. Checks that need no I/O are pydantic validators.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, frozen=True)
+
+
+class Log(Protocol):
+    """Where an executor's own lines go; the engine masks secrets and stores them."""
+
+    def __call__(self, text: str, stream: str = "stdout") -> None: ...
+
+
+class ScriptRunner(Protocol):
+    """Runs one command in a runner process and streams its output to the log (`jobs.engine.scripts`)."""
+
+    def __call__(self, argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> Outcome: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """A datasource as the engine resolved it for this run: opened by `datasources.query`, never by hand."""
+
+    slug: str
+    kind: str
+    params: Mapping[str, Any]
+    password: str = field(repr=False)
+    is_read_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Everything one attempt may know. Times are seconds; `deadline` is on the monotonic clock."""
+
+    tenant: str
+    job: str
+    run_id: int
+    attempt: int
+    params: Any  # an instance of the executor's Params
+    run_params: Mapping[str, Any]
+    environment: Mapping[str, str]  # user's and portal's variables and secrets, ready for a script
+    work_dir: Path
+    timeout: float | None
+    deadline: float | None
+    log: Log
+    run_script: ScriptRunner
+    datasource: Callable[[str], Connection]  # by slug; raises ExecutorError when the right is gone
+    on_cancel: Callable[[Callable[[], None]], None]  # register what must be called to interrupt this attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an attempt ended. exit 0 = success, 1 = business failure, anything else = technical failure.
+
+    `end` is "exited", "timeout", "cancelled", "lease_lost" or "cannot_start".
+    """
+
+    exit_code: int | None = 0
+    end: str = "exited"
+    signal: int | None = None
+    reason_code: str = ReasonCode.NONE
+    reason: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    result: Any = None  # JSON
+    pid: int | None = None
+    peak_memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+
+
+class ExecutorError(Exception):
+    """A failure with an exit code and a sentence for the user."""
+
+    def __init__(self, reason: str, *, exit_code: int = TECHNICAL, reason_code: str = ReasonCode.SCRIPT_FAILED) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
+        self.reason_code = reason_code
+
+
+class Executor(ABC):
+    """One kind of job."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str | Promise]
+    icon: ClassVar[str] = "play_circle"  # a Material Symbols name
+    Params: ClassVar[type[Params]]
+
+    @abstractmethod
+    def run(self, context: Context) -> Outcome:
+        """Do the work of one attempt and say how it ended."""
+
+    def missing(self) -> str:
+        """Why this worker can't run this kind (a driver, an interpreter), or an empty string."""
+        return ""
+
+
+KINDS: Registry[Executor] = Registry("portal.job_kinds")

@@ -1,0 +1,20 @@
+"""WHAT RUNS, WHEN, WHAT HAPPENED: the ledger's rows."""
+
+from jobs.models.job import Job, JobUserGrant
+from jobs.models.log import LogChunk
+from jobs.models.node import WorkerNode
+from jobs.models.revision import JobRevision
+from jobs.models.run import Attempt, Run, RunEvent
+from jobs.models.schedule import Schedule
+
+__all__ = [
+    "Attempt",
+    "Job",
+    "JobRevision",
+    "JobUserGrant",
+    "LogChunk",
+    "Run",
+    "RunEvent",
+    "Schedule",
+    "WorkerNode",
+]

@@ -1,0 +1,151 @@
+"""Runs, their attempts, and the events that are history and outbox in one."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Tenant
+from jobs.models.job import Job
+from jobs.models.node import WorkerNode
+from jobs.models.revision import JobRevision
+from jobs.models.schedule import Schedule
+from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
+
+
+class Run(models.Model):
+    """One intended execution. Only `jobs.runs` and `jobs.engine` write `status`, `token` and `lease_until`.
+
+    `params` are this run's parameter values; `outputs` is {name: text}; `result` is the kind's own JSON
+    (a Python return value, the rows of a SQL script, an HTTP response's head).
+    """
+
+    permission_parent = "job"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", verbose_name=_("tenant"))
+    job = models.ForeignKey(Job, models.PROTECT, related_name="runs", verbose_name=_("job"))
+    revision = models.ForeignKey(JobRevision, models.PROTECT, related_name="+", verbose_name=_("revision"))
+    dedupe_key = models.CharField(max_length=191, unique=True, editable=False)
+    origin = models.CharField(_("trigger"), max_length=20, choices=Origin.choices)
+    schedule = models.ForeignKey(
+        Schedule, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("schedule")
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("requested by"),
+    )
+    rerun_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("again of")
+    )
+    params = models.JSONField(_("parameters"), default=dict, blank=True)
+    scheduled_for = models.DateTimeField(_("scheduled for"))
+    not_before = models.DateTimeField(_("not before"))
+    coalesced = models.PositiveIntegerField(_("fire times in this run"), default=1)
+
+    status = models.CharField(_("status"), max_length=20, choices=RunStatus.choices)
+    wait_reason = models.CharField(
+        _("waits because"), max_length=30, choices=WaitReason.choices, blank=True, default=""
+    )
+    reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
+    outputs = models.JSONField(_("outputs"), default=dict, blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True)
+
+    queue = models.CharField(_("queue"), max_length=50)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    token = models.PositiveBigIntegerField(default=0, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
+    worker = models.ForeignKey(
+        WorkerNode, models.SET_NULL, null=True, blank=True, editable=False, related_name="+", verbose_name=_("worker")
+    )
+    tries_used = models.PositiveIntegerField(_("tries used"), default=0)
+    lost_count = models.PositiveIntegerField(_("workers lost"), default=0)
+    cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True, blank=True)
+    cancel_reason_code = models.CharField(max_length=40, blank=True, default="", editable=False)
+    cancel_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+
+    created_at = models.DateTimeField(_("created at"))
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["queue", "status", "-priority", "not_before"], name="run_claim"),
+            models.Index(fields=["status", "lease_until"], name="run_lease"),
+            models.Index(fields=["job", "-id"], name="run_job_recent"),
+            models.Index(fields=["job", "status"], name="run_job_status"),
+            models.Index(fields=["tenant", "-id"], name="run_tenant_recent"),
+            models.Index(fields=["tenant", "status", "-id"], name="run_tenant_status"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(lease_until__isnull=False, token__gt=0),
+                name="running_run_has_lease_and_token",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class Attempt(models.Model):
+    """One try of a run on a worker."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="attempts", verbose_name=_("run"))
+    number = models.PositiveIntegerField(_("number"))
+    token = models.PositiveBigIntegerField(editable=False)
+    worker = models.ForeignKey(WorkerNode, models.SET_NULL, null=True, related_name="+", verbose_name=_("worker"))
+    worker_name = models.CharField(_("worker"), max_length=120, blank=True, default="")
+    pid = models.IntegerField(_("process id"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=20, choices=AttemptStatus.choices)
+    exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
+    signal = models.IntegerField(_("signal"), null=True, blank=True)
+    reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    peak_memory_bytes = models.PositiveBigIntegerField(_("peak memory"), null=True, blank=True)
+    cpu_seconds = models.FloatField(_("CPU time"), null=True, blank=True)
+    log_bytes = models.PositiveBigIntegerField(_("log bytes"), default=0)
+    log_truncated = models.BooleanField(_("log cut off"), default=False)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="attempt_number_per_run")]
+        indexes = [models.Index(fields=["status", "worker"], name="attempt_status_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}.{self.number}"
+
+
+class RunEvent(models.Model):
+    """A transition of a run. `processed_at` is NULL until the subscribers (alerts) have seen it."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="events", verbose_name=_("run"))
+    old = models.CharField(_("from"), max_length=20, blank=True, default="")
+    new = models.CharField(_("to"), max_length=20)
+    reason_code = models.CharField(_("reason code"), max_length=40, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
+    )
+    at = models.DateTimeField(_("at"))
+    processed_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    class Meta:
+        verbose_name = _("run event")
+        verbose_name_plural = _("run events")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.old} → {self.new}"

@@ -1,0 +1,46 @@
+"""When a job fires."""
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import TenantOwned
+from jobs.models.job import Job
+from jobs.policies import MisfirePolicy
+
+
+class TriggerKind(models.TextChoices):
+    CRON = "cron", _("Cron")
+    INTERVAL = "interval", _("Interval")
+    ONCE = "once", _("Once")
+
+
+class Schedule(TenantOwned):
+    """A trigger of a job. `cursor_at` is the last nominal instant decided; `next_fire_at` the next one (UTC).
+
+    `next_fire_at` is NULL when nothing is to fire: schedule or job disabled, or the trigger has ended.
+    """
+
+    permission_parent = "job"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="schedules", verbose_name=_("job"))
+    kind = models.CharField(_("trigger"), max_length=20, choices=TriggerKind.choices, default=TriggerKind.CRON)
+    expression = models.CharField(_("expression"), max_length=200)
+    timezone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    misfire = models.CharField(
+        _("when missed"), max_length=20, choices=MisfirePolicy.choices, default=MisfirePolicy.RUN_ONCE
+    )
+    grace = models.DurationField(_("grace period"), default=timedelta(seconds=300))
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    anchor_at = models.DateTimeField(_("anchor"), editable=False)  # intervals count from here
+    cursor_at = models.DateTimeField(editable=False)
+    next_fire_at = models.DateTimeField(_("next fire time"), null=True, blank=True, editable=False, db_index=True)
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.expression}"

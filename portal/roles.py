@@ -1,0 +1,24 @@
+"""Role → permissions, as data. `accounts.permissions` reads it through settings.PORTAL_ROLES."""
+
+VIEW = ["jobs.view_job", "jobs.view_schedule", "jobs.view_run", "jobs.view_jobrevision", "datasources.view_datasource"]
+OPERATE = [*VIEW, "jobs.run_job"]
+EDIT = [
+    *OPERATE,
+    "jobs.add_job", "jobs.change_job", "jobs.delete_job",
+    "jobs.add_schedule", "jobs.change_schedule", "jobs.delete_schedule",
+    "datasources.use_datasource", "datasources.use_secret", "datasources.view_secret",
+]  # fmt: skip
+ADMINISTER = [
+    *EDIT,
+    "datasources.add_datasource", "datasources.change_datasource", "datasources.delete_datasource",
+    "datasources.add_secret", "datasources.change_secret", "datasources.delete_secret",
+    "accounts.view_membership", "accounts.add_membership", "accounts.change_membership", "accounts.delete_membership",
+    "accounts.view_auditentry", "accounts.view_tenant", "accounts.view_user",
+]  # fmt: skip
+
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": frozenset(VIEW),
+    "operator": frozenset(OPERATE),
+    "editor": frozenset(EDIT),
+    "admin": frozenset(ADMINISTER),
+}
