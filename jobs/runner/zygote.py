@@ -1,0 +1,112 @@
+"""One small, single-threaded process per worker that forks runners: a millisecond each.
+
+Started as `python -I -S zygote.py <descriptor>`. It ends when the worker's end of that socket is closed and
+its runners have ended. It kills what a runner that was itself killed leaves behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+# Last, so that nothing of ours can stand in for the library.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from jobs.runner import frames, linux, tree
+from jobs.runner.supervise import run_attempt
+
+FIRST_PAUSE = 5  # milliseconds between two looks for orphans that do not die
+
+
+class Zygote:
+    def __init__(self, control: socket.socket) -> None:
+        self._control: socket.socket | None = control
+        self._runners: set[int] = set()
+        self._child_signal = linux.ChildSignal()
+        self._waiting: list[int] = []  # closed once no orphan is left
+        self._orphans = False
+        self._pause = FIRST_PAUSE
+
+    def serve(self) -> None:
+        while self._control is not None or self._runners or self._orphans:
+            poll = select.poll()
+            poll.register(self._child_signal.fd, select.POLLIN)
+            if self._control is not None:
+                poll.register(self._control, select.POLLIN)
+            ready = {fd for fd, _ in poll.poll(self._pause if self._orphans else None)}
+            self._child_signal.clear()
+            self._tend()
+            if self._control is not None and self._control.fileno() in ready:
+                self._obey(self._control)
+
+    def _tend(self) -> None:
+        """Reap. A runner that did not end by itself left orphans, and they are our children now."""
+        ended, empty = tree.reap()
+        broken = any(status != 0 or pid not in self._runners for pid, status in ended.items())
+        self._runners -= ended.keys()
+        if broken or self._orphans:
+            self._orphans = not empty and bool(tree.kill_descendants(skip=self._runners))
+            self._pause = min(self._pause * 2, 1000)
+        if not self._orphans:
+            self._pause = FIRST_PAUSE
+            while self._waiting:
+                os.close(self._waiting.pop())
+
+    def _obey(self, control: socket.socket) -> None:
+        try:
+            message, fds, _, _ = socket.recv_fds(control, 16, 1, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError:
+            message, fds = b"", []
+        if not message:
+            control.close()
+            self._control = None
+        elif not fds:  # no descriptor was free: the worker sees its socket closed and tries again
+            return
+        elif message == frames.FORK:
+            self._fork(control, fds[0])
+        elif message == frames.BARRIER:
+            self._waiting.append(fds[0])
+            self._orphans = True
+            self._tend()
+
+    def _fork(self, control: socket.socket, fd: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:  # out of processes or memory: the worker sees the closed socket
+            sys.stderr.write(f"No runner could be forked: {error}.\n")
+            os.close(fd)
+            return
+        if pid:
+            self._runners.add(pid)
+            os.close(fd)
+            return
+        code = 70
+        try:
+            control.close()
+            self._child_signal.close()
+            for waiting in self._waiting:
+                os.close(waiting)
+            run_attempt(socket.socket(fileno=fd))
+            code = 0
+        except BaseException:  # a forked child never returns into the loop
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+
+def main() -> None:
+    os.chdir("/")
+    linux.ignore_stop_signals()
+    linux.become_subreaper()
+    gc.collect()
+    gc.freeze()  # keeps the collector from touching, and so copying, shared pages in each runner
+    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+if __name__ == "__main__":
+    main()
