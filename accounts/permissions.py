@@ -23,7 +23,7 @@ def roles() -> Mapping[str, frozenset[str]]:
 
 
 def permission_name(verb: str, model: type[Model]) -> str:
-    """"run" and Job → "jobs.run_job"."""
+    """ "run" and Job → "jobs.run_job"."""
     return f"{model._meta.app_label}.{verb}_{model._meta.model_name}"
 
 
@@ -35,7 +35,10 @@ def can(user: Actor, verb: str, obj: Model) -> bool:
         return True
     granted = _roles_with(permission_name(verb, type(obj)))
     return Membership.objects.filter(
-        user=user, tenant_id=obj.tenant_id, tenant__is_active=True, role__in=granted  # type: ignore[attr-defined]
+        user=user,
+        tenant_id=obj.tenant_id,
+        tenant__is_active=True,
+        role__in=granted,  # type: ignore[attr-defined]
     ).exists()
 
 
@@ -47,7 +50,9 @@ def visible_to(user: Actor, queryset: QuerySet[M], verb: str = "view") -> QueryS
         return queryset
     granted = _roles_with(permission_name(verb, queryset.model))
     return queryset.filter(
-        tenant__in=Membership.objects.filter(user=user, tenant__is_active=True, role__in=granted).values("tenant")
+        tenant__in=Membership.objects.filter(user=user, tenant__is_active=True, role__in=granted).values(
+            "tenant"
+        )
     )
 
 

@@ -1,6 +1,12 @@
 """Role → permissions, as data. `accounts.permissions` reads it through settings.PORTAL_ROLES."""
 
-VIEW = ["jobs.view_job", "jobs.view_schedule", "jobs.view_run", "jobs.view_jobrevision", "datasources.view_datasource"]
+VIEW = [
+    "jobs.view_job",
+    "jobs.view_schedule",
+    "jobs.view_run",
+    "jobs.view_jobrevision",
+    "datasources.view_datasource",
+]
 OPERATE = [*VIEW, "jobs.run_job"]
 EDIT = [
     *OPERATE,

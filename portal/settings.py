@@ -93,7 +93,7 @@ TEMPLATES = [
     }
 ]
 
-# --- The ledger ---------------------------------------------------------------------------------------------
+# --- The ledger ---
 DATABASE_URL = env("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}")
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 _database = DATABASES["default"]
@@ -103,7 +103,7 @@ _options = _database.setdefault("OPTIONS", {})
 if _database["ENGINE"].endswith("sqlite3"):
     _options.update(
         {
-            # Deferred transactions gave 11,725 lock errors in 1,500 claims with 8 writers; IMMEDIATE gave none.
+            # Deferred transactions gave 11,725 lock errors in 1,500 claims with 8 writers.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
@@ -118,7 +118,7 @@ elif _database["ENGINE"].endswith("mysql"):
 elif _database["ENGINE"].endswith("postgresql"):
     _options.setdefault("connect_timeout", 5)
 
-# --- Accounts -----------------------------------------------------------------------------------------------
+# --- Accounts ---
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
@@ -140,7 +140,7 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = env.int("SESSION_ABSOLUTE_SECONDS", default=12 * 3600)
 
-# --- Security -----------------------------------------------------------------------------------------------
+# --- Security ---
 HTTPS = env.bool("HTTPS", default=ENVIRONMENT == "production")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_HTTPONLY = True
@@ -166,7 +166,7 @@ IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
 IMPORT_EXPORT_SKIP_ADMIN_LOG = False
 
-# --- Language, time, static files ---------------------------------------------------------------------------
+# --- Language, time, static files ---
 LANGUAGE_CODE = env("LANGUAGE_CODE", default="zh-hans")
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
@@ -174,7 +174,9 @@ TIME_ZONE = env("TIME_ZONE", default="Asia/Shanghai")
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "staticfiles"
-STATICFILES_DIRS = [path for path in (BASE_DIR / "portal" / "static", BASE_DIR / "frontend" / "dist") if path.is_dir()]
+STATICFILES_DIRS = [
+    path for path in (BASE_DIR / "portal" / "static", BASE_DIR / "frontend" / "dist") if path.is_dir()
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -185,7 +187,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = TESTING or DEBUG
 
-# --- Celery: JSON only, no result backend, no remote control; delays live in the ledger -----------------------
+# --- Celery: JSON only, no result backend, no remote control; delays live in the ledger ---
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -200,7 +202,12 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"socket_timeout": 10, "socket_connect_timeout": 2, "unacked_restore_throttle": 1, "visibility_timeout": 3600}
+    {
+        "socket_timeout": 10,
+        "socket_connect_timeout": 2,
+        "unacked_restore_throttle": 1,
+        "visibility_timeout": 3600,
+    }
     if CELERY_BROKER_URL.startswith(("redis", "unix"))
     else {}
 )
@@ -208,7 +215,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "jobs.scheduling.clock:LedgerScheduler"
 
-# --- The engine (engine.md) -----------------------------------------------------------------------------------
+# --- The engine (engine.md) ---
 EMBEDDED = env.bool("PORTAL_EMBEDDED", default=False)
 PORTAL_QUEUES = env.list("PORTAL_QUEUES", default=["default"])
 PORTAL_HEARTBEAT_SECONDS = env.float("PORTAL_HEARTBEAT_SECONDS", default=5.0 if EMBEDDED else 15.0)
@@ -221,9 +228,13 @@ PORTAL_SCRIPT_MAX_BYTES = env.int("PORTAL_SCRIPT_MAX_BYTES", default=1024 * 1024
 PORTAL_SQL_MAX_ROWS = env.int("PORTAL_SQL_MAX_ROWS", default=1000)
 PORTAL_DEFAULT_TIMEOUT_SECONDS = env.int("PORTAL_DEFAULT_TIMEOUT_SECONDS", default=3600)
 # Folders a SQLite datasource may live in; the ledger's own file is always refused.
-PORTAL_SQLITE_ROOTS = [Path(p).resolve() for p in env.list("PORTAL_SQLITE_ROOTS", default=[str(DATA_DIR / "files")])]
+PORTAL_SQLITE_ROOTS = [
+    Path(p).resolve() for p in env.list("PORTAL_SQLITE_ROOTS", default=[str(DATA_DIR / "files")])
+]
 # Addresses outbound HTTP may reach although they are private, as networks: "127.0.0.0/8,10.1.0.0/16".
-PORTAL_HTTP_ALLOWED_NETWORKS = env.list("PORTAL_HTTP_ALLOWED_NETWORKS", default=["127.0.0.0/8"] if EMBEDDED else [])
+PORTAL_HTTP_ALLOWED_NETWORKS = env.list(
+    "PORTAL_HTTP_ALLOWED_NETWORKS", default=["127.0.0.0/8"] if EMBEDDED else []
+)
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

@@ -11,9 +11,16 @@ class AuditEntry(models.Model):
     """One deed of one actor. The hash chains each row to the one before, so that a change shows."""
 
     at = models.DateTimeField(_("at"), db_index=True)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("tenant"))
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("tenant")
+    )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("actor")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("actor"),
     )
     verb = models.CharField(_("verb"), max_length=80)
     object_type = models.CharField(_("object type"), max_length=80, blank=True, default="")

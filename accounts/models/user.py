@@ -11,9 +11,9 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=10, blank=True, default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
+    class Meta(AbstractUser.Meta):
+        verbose_name = _("user")  # type: ignore[assignment]
+        verbose_name_plural = _("users")  # type: ignore[assignment]
 
     @property
     def is_platform_admin(self) -> bool:

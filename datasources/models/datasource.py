@@ -23,7 +23,9 @@ class DataSource(TenantOwned):
     is_read_only = models.BooleanField(_("read-only"), default=True)
     tested_at = models.DateTimeField(_("last tested"), null=True, blank=True, editable=False)
     test_ok = models.BooleanField(_("last test passed"), null=True, editable=False)
-    test_message = models.CharField(_("last test result"), max_length=500, blank=True, default="", editable=False)
+    test_message = models.CharField(
+        _("last test result"), max_length=500, blank=True, default="", editable=False
+    )
 
     class Meta:
         verbose_name = _("datasource")
@@ -41,7 +43,7 @@ class DataSourceUserGrant(UserObjectPermissionBase):
 
     content_object = models.ForeignKey(DataSource, models.CASCADE)
 
-    class Meta(UserObjectPermissionBase.Meta):  # type: ignore[name-defined,misc]
+    class Meta(UserObjectPermissionBase.Meta):
         abstract = False
         verbose_name = _("datasource grant")
         verbose_name_plural = _("datasource grants")

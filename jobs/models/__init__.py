@@ -1,5 +1,6 @@
 """WHAT RUNS, WHEN, WHAT HAPPENED: the ledger's rows."""
 
+from jobs.models.beat import BeatHeartbeat
 from jobs.models.job import Job, JobUserGrant
 from jobs.models.log import LogChunk
 from jobs.models.node import WorkerNode
@@ -9,6 +10,7 @@ from jobs.models.schedule import Schedule
 
 __all__ = [
     "Attempt",
+    "BeatHeartbeat",
     "Job",
     "JobRevision",
     "JobUserGrant",
