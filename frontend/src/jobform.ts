@@ -1,0 +1,111 @@
+/**
+ * The job form: shows the blocks `[data-kind-fields="python shell"]` of the kind chosen in `[data-job-kind]`, and reads
+ * an uploaded script `[data-script-upload]` into its text field. A block may also be marked by the class
+ * `kind-fields-python`, as an admin fieldset has classes and no attributes of its own.
+ */
+
+import { announceContent, el, enhance, isFormsetTemplate, setValue } from "./lib/dom";
+import { kindsOf } from "./jobform/kinds";
+import { decodeScript, formatBytes } from "./jobform/upload";
+import { t } from "./lib/strings";
+
+const BLOCKS = '[data-kind-fields], [class*="kind-fields-"]';
+const CONTROLS = "input, select, textarea, button";
+
+type Disableable = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement | HTMLButtonElement | HTMLFieldSetElement;
+
+/** Fields that this script has disabled, as opposed to those that the server sent disabled. */
+const disabledHere = new WeakSet<Disableable>();
+
+function setEnabled(control: Disableable, enabled: boolean): void {
+  if (!enabled && !control.disabled) {
+    control.disabled = true;
+    disabledHere.add(control);
+  } else if (enabled && disabledHere.has(control)) {
+    control.disabled = false;
+    disabledHere.delete(control);
+  }
+}
+
+function showKind(form: ParentNode, kind: string): void {
+  const blocks = [...form.querySelectorAll<HTMLElement>(BLOCKS)];
+  const chosen = new Map(blocks.map((block) => [block, kindsOf(block.dataset["kindFields"], block.className).includes(kind)]));
+  for (const [block, shown] of chosen) block.hidden = !shown;
+  const controls = new Set(blocks.flatMap((block) => [...block.querySelectorAll<Disableable>(CONTROLS)]));
+  for (const control of controls) {
+    const around = blocks.filter((block) => block.contains(control));
+    setEnabled(control, around.every((block) => chosen.get(block)) && !isFormsetTemplate(control));
+  }
+  document.dispatchEvent(new CustomEvent("portal:shown"));
+}
+
+function startKind(chooser: HTMLElement): void {
+  const form = chooser.closest("form") ?? document;
+  const choose = (): void => {
+    const radio = chooser.querySelector<HTMLInputElement>('input[type="radio"]:checked');
+    const kind = chooser instanceof HTMLSelectElement || chooser instanceof HTMLInputElement ? chooser.value : radio?.value;
+    showKind(form, kind ?? "");
+  };
+  chooser.addEventListener("change", choose);
+  chooser.addEventListener("input", choose);
+  window.addEventListener("pageshow", choose); // going back restores fields without any event
+  choose();
+}
+
+/** The text field that a file is read into: the one named by data-script-target, else the nearest one. */
+function targetOf(input: HTMLInputElement): HTMLTextAreaElement | null {
+  const selector = input.dataset["scriptTarget"];
+  if (selector) return document.querySelector<HTMLTextAreaElement>(selector);
+  for (let around = input.parentElement; around; around = around.parentElement) {
+    const area = around.querySelector<HTMLTextAreaElement>("textarea");
+    if (area) return area;
+    if (around instanceof HTMLFormElement) break;
+  }
+  return null;
+}
+
+function startUpload(input: HTMLInputElement): void {
+  const message = el("p", { class: "portal-upload-message text-sm mt-1", role: "status" });
+  (input.closest("[data-script-upload-row]") ?? input).after(message);
+  const say = (text: string, bad: boolean): void => {
+    message.textContent = text;
+    message.classList.toggle("text-red-600", bad);
+    message.classList.toggle("dark:text-red-400", bad);
+  };
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    const area = targetOf(input);
+    if (file && area) void read(file, input, area, say);
+  });
+}
+
+async function read(
+  file: File,
+  input: HTMLInputElement,
+  area: HTMLTextAreaElement,
+  say: (text: string, bad: boolean) => void,
+): Promise<void> {
+  const limit = Number(input.dataset["maxBytes"] || Infinity);
+  // The text field is what is submitted; a file left in its field would compete with later edits.
+  const refuse = (key: string): void => {
+    input.value = "";
+    say(t(key, { name: file.name, limit: formatBytes(limit) }), true);
+  };
+  if (!/\.(py|sh|sql|txt)$/i.test(file.name)) return refuse("upload.wrong_type");
+  if (file.size > limit) return refuse("upload.too_large");
+  let bytes: ArrayBuffer;
+  try {
+    bytes = await file.arrayBuffer();
+  } catch {
+    return refuse("upload.unreadable");
+  }
+  const text = decodeScript(bytes);
+  if (text === null) return refuse("upload.not_text");
+  input.value = "";
+  setValue(area, text);
+  say(t("upload.loaded", { name: file.name, count: text.split("\n").length }), false);
+  announceContent();
+}
+
+enhance("[data-job-kind]", startKind);
+enhance<HTMLInputElement>("input[data-script-upload]", startUpload);
