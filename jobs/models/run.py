@@ -89,6 +89,7 @@ class Run(models.Model):
             models.Index(fields=["queue", "status", "-priority", "not_before"], name="run_claim"),
             models.Index(fields=["status", "lease_until"], name="run_lease"),
             models.Index(fields=["job", "-id"], name="run_job_recent"),
+            models.Index(fields=["scheduled_for"], name="run_scheduled_for"),
             models.Index(fields=["job", "status"], name="run_job_status"),
             models.Index(fields=["tenant", "-id"], name="run_tenant_recent"),
             models.Index(fields=["tenant", "status", "-id"], name="run_tenant_status"),

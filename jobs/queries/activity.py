@@ -1,0 +1,156 @@
+"""What a page of jobs shows beside each job: status, last and next run, the latest results, the success rate.
+
+Four queries for a page, whatever its size and however long the history is: the newest runs are found by the
+(job, -id) index from the id of each job's RECENT-th run on, never by numbering a whole history.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from jobs.models import Job, Run, Schedule
+from jobs.states import ACTIVE, EXECUTED, RunStatus
+
+RECENT = 100  # the success rate looks at so many runs
+STRIP = 20  # the strip shows so many
+
+IDLE = "idle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMark:
+    """One run, as small as a strip needs it."""
+
+    pk: int
+    status: str
+    scheduled_for: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    reason: str
+
+    @property
+    def duration(self) -> timedelta | None:
+        return self.ended_at - self.started_at if self.started_at and self.ended_at else None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, as far as it did."""
+        return self.started_at or self.scheduled_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobActivity:
+    """`marks` is oldest first, at most STRIP; `success_rate` is 0..1 of the executed of the last RECENT."""
+
+    status: str
+    running_count: int = 0
+    queued_count: int = 0
+    last: RunMark | None = None
+    active: RunMark | None = None
+    marks: tuple[RunMark, ...] = ()
+    success_rate: float | None = None
+    executed_count: int = 0
+    next_fire_at: datetime | None = None
+    timezone: str = ""
+
+
+def job_activity(
+    jobs: Sequence[Job], *, runs: QuerySet[Run], schedules: QuerySet[Schedule]
+) -> dict[int, JobActivity]:
+    """Job id → its activity, for the jobs of one page."""
+    ids = [job.pk for job in jobs]
+    if not ids:
+        return {}
+    newest = _newest_runs(ids, runs)
+    active = _active_counts(ids, runs)
+    fires = _next_fires(ids, schedules)
+    return {pk: _activity(newest.get(pk, []), active.get(pk, {}), fires.get(pk)) for pk in ids}
+
+
+def current_status(counts: dict[str, int], last: RunMark | None) -> str:
+    """running before queued before the last result; idle when there never was a run."""
+    if counts.get(RunStatus.RUNNING):
+        return RunStatus.RUNNING
+    if counts.get(RunStatus.QUEUED):
+        return RunStatus.QUEUED
+    return last.status if last else IDLE
+
+
+def success_rate(statuses: Iterable[str]) -> tuple[float | None, int]:
+    """Share of the succeeded among the executed, and how many were executed."""
+    executed = [status for status in statuses if status in EXECUTED]
+    if not executed:
+        return None, 0
+    return sum(status == RunStatus.SUCCEEDED for status in executed) / len(executed), len(executed)
+
+
+def _activity(
+    newest: list[RunMark], counts: dict[str, int], fire: tuple[datetime, str] | None
+) -> JobActivity:
+    ended = [mark for mark in newest if mark.status not in ACTIVE]
+    alive = [mark for mark in newest if mark.status in ACTIVE]
+    last = ended[0] if ended else None
+    rate, executed = success_rate(mark.status for mark in newest)
+    return JobActivity(
+        status=current_status(counts, last),
+        running_count=counts.get(RunStatus.RUNNING, 0),
+        queued_count=counts.get(RunStatus.QUEUED, 0),
+        last=last,
+        active=next(
+            (mark for mark in alive if mark.status == RunStatus.RUNNING), alive[0] if alive else None
+        ),
+        marks=tuple(reversed(newest[:STRIP])),
+        success_rate=rate,
+        executed_count=executed,
+        next_fire_at=fire[0] if fire else None,
+        timezone=fire[1] if fire else "",
+    )
+
+
+def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]]:
+    """Job id → its RECENT newest runs, newest first."""
+    oldest_wanted = Run.objects.filter(job=OuterRef("pk")).order_by("-id").values("id")[RECENT - 1 : RECENT]
+    floors = Job.objects.filter(pk__in=ids).values_list("pk", Subquery(oldest_wanted))
+    wanted = Q()
+    for pk, floor in floors:
+        wanted |= Q(job=pk, id__gte=floor or 0)
+    found: dict[int, list[RunMark]] = defaultdict(list)
+    rows = runs.filter(wanted).order_by("-id")
+    fields = ("job_id", "pk", "status", "scheduled_for", "started_at", "ended_at", "reason")
+    for job_id, pk, status, scheduled_for, started_at, ended_at, reason in rows.values_list(*fields):
+        mark = RunMark(
+            pk=pk,
+            status=status,
+            scheduled_for=scheduled_for,
+            started_at=started_at,
+            ended_at=ended_at,
+            reason=reason,
+        )
+        found[job_id].append(mark)
+    return found
+
+
+def _active_counts(ids: list[int], runs: QuerySet[Run]) -> dict[int, dict[str, int]]:
+    """Job id → status → how many, for queued and running runs."""
+    rows = (
+        runs.filter(job__in=ids, status__in=ACTIVE)
+        .order_by()
+        .values_list("job_id", "status")
+        .annotate(n=Count("pk"))
+    )
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for job_id, status, number in rows:
+        counts[job_id][status] = number
+    return counts
+
+
+def _next_fires(ids: list[int], schedules: QuerySet[Schedule]) -> dict[int, tuple[datetime, str]]:
+    """Job id → its earliest next fire time and the zone that schedule speaks in."""
+    rows = schedules.filter(job__in=ids, is_enabled=True, next_fire_at__isnull=False)
+    fires: dict[int, tuple[datetime, str]] = {}
+    for job_id, at, zone in rows.order_by("next_fire_at").values_list("job_id", "next_fire_at", "timezone"):
+        fires.setdefault(job_id, (at, zone))
+    return fires

@@ -1,0 +1,74 @@
+"""Template tags of the screens: badges, times, durations, strips."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from jobs.admin import look
+
+register = template.Library()
+
+
+@register.simple_tag
+def status_badge(status: str, title: str = "") -> SafeString:
+    return look.badge(status, title=title)
+
+
+@register.simple_tag
+def when(at: datetime | None, zone: str = "") -> SafeString | str:
+    return look.when(at, zone)
+
+
+@register.simple_tag
+def exactly(at: datetime | None, zone: str = "") -> str:
+    return look.absolute(at, zone) if at else "–"
+
+
+@register.simple_tag
+def since(started: datetime | None, ended: datetime | None = None) -> str:
+    """How long something took, or takes so far."""
+    return look.seconds_text((ended or timezone.now()) - started) if started else "–"
+
+
+@register.simple_tag
+def lateness(due: datetime | None, started: datetime | None) -> str:
+    """How long after its time something started; never negative."""
+    return look.seconds_text(max(started - due, timedelta(0))) if due and started else "–"
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    return look.seconds_text(value)
+
+
+@register.filter
+def as_bytes(value: int | None) -> str:
+    return look.bytes_text(value)
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    return look.percent(value)
+
+
+@register.filter
+def status_label(status: str) -> str:
+    return str(look.look_of(status).label)
+
+
+@register.filter
+def tone(status: str) -> str:
+    return look.look_of(status).tone
+
+
+@register.filter
+def icon(status: str) -> str:
+    return look.look_of(status).icon
+
+
+@register.filter
+def item(mapping: dict[Any, Any], key: Any) -> Any:
+    return mapping.get(key)
