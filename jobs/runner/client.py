@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from jobs.runner.spec import Ended, Event, Output, RunnerSpec, RunnerUnavailable
 READ_BYTES = 64 * 1024
 ANSWER_SECONDS = 10.0  # a fork takes a millisecond; on a stuck machine we would rather know
 SPAWN_TRIES = 4
+RETRY_SECONDS = 0.05
 STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
 
 
@@ -33,7 +35,8 @@ class RunnerPool:
 
     def spawn(self, spec: RunnerSpec) -> RunnerHandle:
         """RunnerUnavailable: nothing was started."""
-        for _ in range(SPAWN_TRIES):
+        for tried in range(SPAWN_TRIES):
+            time.sleep(tried * RETRY_SECONDS)
             handle = self._try_spawn(spec)
             if handle is not None:
                 return handle
@@ -46,12 +49,12 @@ class RunnerPool:
         ours.settimeout(ANSWER_SECONDS)
         try:
             with theirs:
-                zygote = self._send(frames.FORK, theirs)
+                self._send(frames.FORK, theirs)
             # A runner reads its spec only after its hello is on the wire: without a hello nothing ran.
             ours.sendall(frames.pack(frames.SPEC, spec.to_json()))
             hello = ours.recv(frames.HEADER.size + frames.PID.size, socket.MSG_WAITALL)
         except TimeoutError:
-            zygote.kill()
+            self._discard_zygote()
             hello = b""
         except OSError:
             hello = b""
@@ -62,14 +65,26 @@ class RunnerPool:
         (pid,) = frames.PID.unpack_from(hello, frames.HEADER.size)
         return RunnerHandle(self, ours, pid)
 
-    def _send(self, message: bytes, theirs: socket.socket) -> _Zygote:
+    def _send(self, message: bytes, theirs: socket.socket) -> None:
         with self._lock:
             if self._closed:
                 raise RunnerUnavailable("This worker is shutting down and starts no more runners.")
             if self._zygote is None or not self._zygote.is_usable():
                 self._zygote = _Zygote()
-            self._zygote.send(message, theirs)
-            return self._zygote
+            try:
+                self._zygote.send(message, theirs)
+            except OSError:
+                # Dead, or stuck with a full queue. Its process may need a moment to look dead.
+                self._zygote.kill()
+                self._zygote = None
+                raise
+
+    def _discard_zygote(self) -> None:
+        """It took a message and did not fork. Runners already under way do not need it."""
+        with self._lock:
+            if self._zygote is not None:
+                self._zygote.kill()
+                self._zygote = None
 
     def wait_until_orphans_are_gone(self) -> None:
         """Returns when the zygote has killed what dead runners left; at once when it is dead itself."""
@@ -123,6 +138,7 @@ class _Zygote:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._socket.close()
 
     def close(self) -> None:
         self._socket.close()

@@ -6,13 +6,12 @@ import errno
 import json
 import os
 import resource
-import signal
 from dataclasses import dataclass
 
 from jobs.runner import linux
 from jobs.runner.spec import RunnerSpec, StartError
 
-SCRIPT_OOM_SCORE = 500  # when memory runs out, the kernel should take the script and not the worker
+SCRIPT_OOM_SCORE = b"500"  # when memory runs out, the kernel should take the script and not the worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,6 @@ def _become_script(spec: RunnerSpec, runner_pid: int, fds: tuple[int, int, int])
     step = "setup"
     try:
         os.setsid()
-        _restore_signals()
         _redirect(fds)
         _limit(spec)
         step = "cwd"
@@ -67,17 +65,6 @@ def _become_script(spec: RunnerSpec, runner_pid: int, fds: tuple[int, int, int])
         os.write(fds[2], json.dumps([step, code, str(error)]).encode()[:4096])
     finally:
         os._exit(127)
-
-
-def _restore_signals() -> None:
-    """Ignored signals stay ignored across exec: Python ignores SIGPIPE and SIGXFSZ, the runner SIGTERM."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except (OSError, ValueError):  # the C library keeps two for itself
-            continue
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _redirect(fds: tuple[int, int, int]) -> None:
@@ -100,8 +87,9 @@ def _limit(spec: RunnerSpec) -> None:
             # A second between the two: SIGXCPU says what happened, the SIGKILL of the hard limit does not.
             _lower(limit, value, spare=1 if limit == resource.RLIMIT_CPU else 0)
     try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-            score.write(str(SCRIPT_OOM_SCORE))
+        # Not open(): between fork and exec its layers cost more than the rest of this module together.
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(score, SCRIPT_OOM_SCORE)
     except OSError:
         pass  # a container may forbid it; the order of the OOM killer is a courtesy, not a promise
 

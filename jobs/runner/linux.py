@@ -10,6 +10,16 @@ from types import FrameType
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
+HANDLED = {
+    signal.SIGCHLD,
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+}
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -32,14 +42,32 @@ def die_with_parent() -> None:
 def oom_kill_count() -> int | None:
     """Processes the kernel has killed for memory since boot, on this host."""
     try:
-        with open("/proc/vmstat", encoding="ascii") as lines:
-            return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
-    except (OSError, ValueError):
+        fd = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
+    try:
+        _, _, rest = os.read(fd, 64 * 1024).partition(b"\noom_kill ")
+        return int(rest.partition(b"\n")[0]) if rest else None
+    finally:
+        os.close(fd)
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:
     """The byte in the wake-up pipe is the message."""
+
+
+def outlive_stop_signals() -> None:
+    """A service manager signals the whole group; zygote and runner follow the worker's socket instead.
+
+    Handled, not ignored: exec gives handled signals back their default, so that a script starts clean and the
+    fork before it has nothing to do. SIGPIPE and SIGXFSZ are here because Python ignores them.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, _note if number in HANDLED else signal.SIG_DFL)
+        except (OSError, ValueError):  # the C library keeps two for itself
+            continue
 
 
 class ChildSignal:
@@ -48,7 +76,6 @@ class ChildSignal:
     def __init__(self) -> None:
         self.fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _note)
 
     def clear(self) -> None:
         try:
@@ -61,9 +88,3 @@ class ChildSignal:
         signal.set_wakeup_fd(-1)
         os.close(self.fd)
         os.close(self._write_fd)
-
-
-def ignore_stop_signals() -> None:
-    """A service manager signals the whole group; zygote and runner follow the worker's socket instead."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)

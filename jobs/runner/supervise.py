@@ -36,7 +36,6 @@ class Script:
     launched: Launched
     started_at: float = field(default_factory=time.time)
     started_monotonic: float = field(default_factory=time.monotonic)
-    oom_kills_before: int | None = field(default_factory=linux.oom_kill_count)
     status: int | None = None  # of the main process, once reaped
     failure: Failure | None = None
     ended_at: float | None = None
@@ -45,7 +44,10 @@ class Script:
 
 
 class Supervisor:
-    def __init__(self, sock: socket.socket, spec: RunnerSpec, reader: frames.FrameReader) -> None:
+    def __init__(
+        self, sock: socket.socket, spec: RunnerSpec, reader: frames.FrameReader, oom_kills: int | None
+    ) -> None:
+        self._oom_kills = oom_kills
         self._sock = sock
         self._spec = spec
         self._reader = reader
@@ -80,18 +82,16 @@ class Supervisor:
         self._reap(now)
         if self._empty:
             return
-        running = self._script.status is None
         if now >= self._lease_at:
             self._lease_at = NEVER
-            self._stop("lease_expired", now, HURRY_SECONDS)
-        elif now >= self._timeout_at and running:
-            self._timeout_at = NEVER
+            self._stop("lease_expired", now, min(HURRY_SECONDS, self._spec.kill_grace))
+        elif now >= self._timeout_at:
             self._stop("timeout", now, self._spec.kill_grace)
         if now >= self._kill_at:
             self._script.killed |= tree.kill_descendants()
             self._kill_at = now + self._kill_pause
             self._kill_pause = min(self._kill_pause * 2, 0.1)
-        elif not running and not self._pipes:
+        elif self._script.status is not None and not self._pipes:
             self._kill_at = min(self._kill_at, now + SETTLE_SECONDS)
         due = self._outbox.flush_due_at()
         if due is not None and now >= due:
@@ -107,6 +107,7 @@ class Supervisor:
         if script.status is None and script.launched.pid in ended:
             script.status = ended[script.launched.pid]
             script.ended_at, script.ended_monotonic = time.time(), now
+            self._timeout_at = NEVER
             self._kill_at = min(self._kill_at, now + PIPE_WAIT_SECONDS)
 
     def _stop(self, reason: EndReason, now: float, grace: float) -> None:
@@ -115,7 +116,9 @@ class Supervisor:
             self._reason = reason
             self._signal_group(signal.SIGTERM)
             self._signal_group(signal.SIGCONT)  # a stopped process takes its TERM only then
-        self._kill_at = min(self._kill_at, now + grace)
+        self._timeout_at = NEVER
+        # Before its exec the child heeds no TERM, and nothing of the user's has run that could need a grace.
+        self._kill_at = min(self._kill_at, now + (grace if self._status_fd is None else 0))
 
     def _signal_group(self, number: signal.Signals) -> None:
         # The main process is not reaped yet, so its number still means its group.
@@ -123,6 +126,8 @@ class Supervisor:
             os.killpg(self._script.launched.pid, number)
         except ProcessLookupError:  # forked, but not yet the leader of its own session
             os.kill(self._script.launched.pid, number)
+        except PermissionError:
+            return  # it became another user (sudo); what may be killed is killed, and the end waits for the rest
 
     # --- what can be read or written
 
@@ -257,12 +262,15 @@ class Supervisor:
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if not killed and not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == 128 + signal.SIGKILL):
             return False
-        before, after = self._script.oom_kills_before, linux.oom_kill_count()
+        before, after = self._oom_kills, linux.oom_kill_count()
         return before is not None and after is not None and after > before
 
 
-def run_attempt(sock: socket.socket) -> None:
-    """Everything a freshly forked runner does. Returns early when the worker leaves before it sent a spec."""
+def run_attempt(sock: socket.socket, oom_kills: int | None) -> None:
+    """Everything a freshly forked runner does. Returns early when the worker leaves before it sent a spec.
+
+    `oom_kills` is the kernel's count of a moment ago.
+    """
     os.setsid()
     linux.become_subreaper()
     reader = frames.FrameReader()
@@ -281,7 +289,7 @@ def run_attempt(sock: socket.socket) -> None:
         sock.sendall(frames.pack(frames.END, json.dumps({"reason": "lease_expired"}).encode()))
         return
     sock.setblocking(False)
-    supervisor = Supervisor(sock, spec, reader)
+    supervisor = Supervisor(sock, spec, reader, oom_kills)
     for kind, payload in waiting:
         supervisor.obey(kind, payload)
     supervisor.run()

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -20,6 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 from jobs.runner import frames, linux, tree
 from jobs.runner.supervise import run_attempt
 
+OOM_LOOK_SECONDS = 5
 FIRST_PAUSE = 5  # milliseconds between two looks for orphans that do not die
 
 
@@ -31,6 +33,8 @@ class Zygote:
         self._waiting: list[int] = []  # closed once no orphan is left
         self._orphans = False
         self._pause = FIRST_PAUSE
+        self._oom_kills: int | None = None
+        self._oom_look_at = float("-inf")
 
     def serve(self) -> None:
         while self._control is not None or self._runners or self._orphans:
@@ -57,6 +61,13 @@ class Zygote:
             while self._waiting:
                 os.close(self._waiting.pop())
 
+    def _look_at_oom_kills(self) -> None:
+        """Reading /proc/vmstat takes as long as a fork, so not for each one."""
+        now = time.monotonic()
+        if now >= self._oom_look_at:
+            self._oom_look_at = now + OOM_LOOK_SECONDS
+            self._oom_kills = linux.oom_kill_count()
+
     def _obey(self, control: socket.socket) -> None:
         try:
             message, fds, _, _ = socket.recv_fds(control, 16, 1, socket.MSG_CMSG_CLOEXEC)
@@ -75,6 +86,7 @@ class Zygote:
             self._tend()
 
     def _fork(self, control: socket.socket, fd: int) -> None:
+        self._look_at_oom_kills()
         try:
             pid = os.fork()
         except OSError as error:  # out of processes or memory: the worker sees the closed socket
@@ -91,7 +103,7 @@ class Zygote:
             self._child_signal.close()
             for waiting in self._waiting:
                 os.close(waiting)
-            run_attempt(socket.socket(fileno=fd))
+            run_attempt(socket.socket(fileno=fd), self._oom_kills)
             code = 0
         except BaseException:  # a forked child never returns into the loop
             traceback.print_exc()
@@ -101,7 +113,7 @@ class Zygote:
 
 def main() -> None:
     os.chdir("/")
-    linux.ignore_stop_signals()
+    linux.outlive_stop_signals()
     linux.become_subreaper()
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages in each runner
