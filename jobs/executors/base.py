@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -30,6 +31,10 @@ class Params(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, frozen=True)
+
+    def secret_names(self) -> frozenset[str]:
+        """The secrets these parameters mention as ${secret:NAME}; the job must list each of them."""
+        return frozenset()
 
 
 class Log(Protocol):
@@ -73,6 +78,7 @@ class Context:
     run_script: ScriptRunner
     datasource: Callable[[str], Connection]  # by slug; raises ExecutorError when the right is gone
     on_cancel: Callable[[Callable[[], None]], None]  # register what must be called to interrupt this attempt
+    scheduled_for: datetime | None = None  # the nominal instant of the run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,84 @@
+"""Shell jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import Field
+
+from jobs.executors.base import KINDS, Context, Executor, Outcome
+from jobs.executors.script import ScriptParams, find_interpreter, need_interpreter, run_script, write_script
+
+SYNTAX_SECONDS = 5
+CHECKABLE = {"bash", "sh", "dash", "ash", "ksh", "zsh"}  # these know -n: read, don't run
+
+
+class ShellParams(ScriptParams):
+    """A shell script."""
+
+    script: str = Field(
+        title=gettext_lazy("Script"),
+        description=gettext_lazy(
+            "What the script prints is the run's log; its exit code is the run's result."
+        ),
+        json_schema_extra={"editor": "shell", "upload": ".sh"},
+    )
+    args: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        title=gettext_lazy("Arguments"),
+        description=gettext_lazy("One per line; the script finds them in $1, $2 and so on."),
+    )
+    interpreter: str = Field(
+        "",
+        max_length=300,
+        title=gettext_lazy("Interpreter"),
+        description=gettext_lazy("Empty: bash, or sh where there is no bash."),
+    )
+
+
+def default_shell() -> str:
+    return "/bin/bash" if os.access("/bin/bash", os.X_OK) else "/bin/sh"
+
+
+def syntax_problem(params: ShellParams) -> str:
+    """A sentence when this machine's shell can't read the script, or an empty string. Starts the shell, runs nothing."""
+    shell = find_interpreter(params.interpreter or default_shell())
+    if not shell or os.path.basename(shell) not in CHECKABLE:
+        return ""
+    try:
+        done = subprocess.run(
+            [shell, "-n"],
+            input=params.script.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=SYNTAX_SECONDS,
+            check=False,
+            env={"LC_ALL": "C", "PATH": os.defpath},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if done.returncode == 0:
+        return ""
+    return _("The script has a syntax error: %(cause)s") % {"cause": _first_line(done.stderr, shell)}
+
+
+def _first_line(errors: bytes, shell: str) -> str:
+    lines = errors.decode("utf-8", "replace").strip().splitlines() or [""]
+    return lines[0].removeprefix(f"{shell}: ")[:200]
+
+
+@KINDS.register
+class ShellExecutor(Executor):
+    kind = "shell"
+    label = gettext_lazy("Shell script")
+    icon = "terminal"
+    Params = ShellParams
+
+    def run(self, context: Context) -> Outcome:
+        params: ShellParams = context.params
+        shell = need_interpreter(params.interpreter or default_shell())
+        script = write_script(context, "script.sh", params.script)
+        return run_script(context, (shell, str(script), *params.args))
