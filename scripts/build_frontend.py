@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds the scripts of the pages (frontend/) into static files, when their sources changed.
 
-Standard library only: set-up runs it before anything is installed. The assets are an enhancement, so whatever goes wrong
-ends in one sentence and exit code 0; `--strict` turns that into exit code 1 for continuous integration.
+Standard library only: set-up runs it before anything is installed. The assets are an enhancement, so whatever
+goes wrong ends in one sentence and exit code 0; `--strict` makes that exit code 1, for continuous integration.
 `--check` also runs the type checker and the unit tests of the frontend.
 """
 
@@ -30,6 +30,10 @@ FALLBACK = "plain form fields are used"
 
 class BuildFailed(Exception):
     """The assets cannot be built; the text says why."""
+
+
+class CheckFailed(Exception):
+    """The sources have a defect; the text says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +145,14 @@ def run(command: Sequence[str], failure: str, *, timeout: float = 600, path_firs
         environment["PATH"] = path_first + os.pathsep + environment.get("PATH", "")
     try:
         done = subprocess.run(
-            command, cwd=FRONTEND, env=environment, capture_output=True, text=True, errors="replace", timeout=timeout
+            command,
+            check=False,
+            cwd=FRONTEND,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise BuildFailed(f"{failure} ({type(error).__name__})") from None
@@ -159,7 +170,9 @@ def last_words(output: str) -> str:
 
 def install_packages(node: Node, *, development: bool) -> None:
     """Installs exactly what the lock file says, unless that was done before."""
-    wanted = fingerprint(path for path in input_files() if path.parent == FRONTEND and path.name != "build.mjs")
+    wanted = fingerprint(
+        path for path in input_files() if path.parent == FRONTEND and path.name != "build.mjs"
+    )
     stamp = MODULES / (".portal-all" if development else ".portal-build")
     if is_current(stamp, wanted) or is_current(MODULES / ".portal-all", wanted):
         return
@@ -192,8 +205,11 @@ def build(node: Node, wanted: str) -> None:
 def check(node: Node) -> None:
     """Type checker and unit tests of the frontend."""
     install_packages(node, development=True)
-    run([node.node, str(MODULES / "typescript" / "bin" / "tsc"), "--noEmit"], "the types do not fit")
-    run([node.node, str(MODULES / "vitest" / "vitest.mjs"), "run"], "the frontend tests fail")
+    try:
+        run([node.node, str(MODULES / "typescript" / "bin" / "tsc"), "--noEmit"], "the types do not fit")
+        run([node.node, str(MODULES / "vitest" / "vitest.mjs"), "run"], "the tests fail")
+    except BuildFailed as error:
+        raise CheckFailed(str(error)) from None
     print("Frontend: types and unit tests are fine.")
 
 
@@ -210,20 +226,26 @@ def build_if_needed() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(description="Builds the scripts of the pages when their sources changed.")
+    parser = argparse.ArgumentParser(
+        description="Builds the scripts of the pages when their sources changed."
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 when the scripts cannot be built")
     parser.add_argument("--check", action="store_true", help="also run the type checker and the unit tests")
     options = parser.parse_args(arguments)
+    failed = 1 if options.strict or options.check else 0
     try:
         build_if_needed()
         if options.check:
             check(find_node())
     except BuildFailed as error:
         print(f"Frontend: {str(error).rstrip('.')}; {FALLBACK}.")
-        return 1 if options.strict or options.check else 0
+        return failed
+    except CheckFailed as error:
+        print(f"Frontend: {error}")
+        return 1
     except OSError as error:
         print(f"Frontend: {error.strerror or error} ({error.filename or FRONTEND}); {FALLBACK}.")
-        return 1 if options.strict or options.check else 0
+        return failed
     except KeyboardInterrupt:
         return 130
     return 0
