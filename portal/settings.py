@@ -5,7 +5,6 @@ Each variable NAME may also be given as NAME_FILE, the path of a file that holds
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -59,6 +58,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.health.ProbeMiddleware",  # first: probes come by address and without HTTPS
     "portal.middleware.DatabaseDownMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -217,6 +217,7 @@ CELERY_BEAT_SCHEDULER = "jobs.scheduling.clock:LedgerScheduler"
 
 # --- The engine (engine.md) ---
 EMBEDDED = env.bool("PORTAL_EMBEDDED", default=False)
+PORTAL_DEMO = env.bool("PORTAL_DEMO", default=True)  # `up` seeds the demo once
 PORTAL_QUEUES = env.list("PORTAL_QUEUES", default=["default"])
 PORTAL_HEARTBEAT_SECONDS = env.float("PORTAL_HEARTBEAT_SECONDS", default=5.0 if EMBEDDED else 15.0)
 PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=60.0 if EMBEDDED else 180.0)
@@ -245,4 +246,3 @@ LOGGING_CONFIG = None
 configure_logging(level=LOG_LEVEL, output=LOG_FORMAT)
 
 UNFOLD = unfold_settings.build(ENVIRONMENT)
-os.environ.setdefault("PORTAL_VERSION", "0.1.0")

@@ -1,0 +1,36 @@
+"""What the operator reads when the portal is ready."""
+
+import os
+from pathlib import Path
+
+COLUMNS = ("username", "password", "role", "tenant")
+
+
+def text(*, address: str, data_dir: Path, seconds: float) -> str:
+    lines = ["", f"  The portal is ready (after {seconds:.1f} s):  {address}/", ""]
+    logins = _logins(data_dir / "credentials.txt")
+    if logins:
+        widths = [max(len(row[column]) for row in [COLUMNS, *logins]) for column in range(len(COLUMNS))]
+        for row in [COLUMNS, *logins]:
+            lines.append(
+                "    "
+                + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            )
+        lines += ["", f"  Log-ins: {_short(data_dir / 'credentials.txt')}"]
+    lines += [f"  Logs:    {_short(data_dir / 'logs')}/", "  Stop:    Ctrl-C", ""]
+    return "\n".join(lines)
+
+
+def _logins(path: Path) -> list[tuple[str, ...]]:
+    """The rows of credentials.txt: username, password, role, tenant."""
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    rows = [tuple(line.split()) for line in content.splitlines() if line.strip() and not line.startswith("#")]
+    return [row[:4] for row in rows if len(row) >= 4]
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, when it is below here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
