@@ -147,4 +147,6 @@ class ProbeMiddleware:
         answer = probe(request) if probe else self.get_response(request)
         if probe:
             answer["Cache-Control"] = "no-store"
+            # Django would log an error for each 503; a part that fails is logged once, with its reason.
+            answer._has_been_logged = True  # type: ignore[attr-defined]
         return answer

@@ -1,7 +1,7 @@
 """Becomes another program that ends when its parent does: `python launch.py PARENT_PID program arguments…`.
 
-Standard library only and run by path: it asks the kernel for SIGTERM at the parent's death (which survives exec)
-and then execs, so that the supervisor needs no code between fork and exec.
+Standard library only and run by path: it asks the kernel for SIGTERM at the parent's death (which survives
+exec) and then execs, so that the supervisor needs no code between fork and exec.
 """
 
 import ctypes

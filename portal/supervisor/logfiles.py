@@ -9,6 +9,7 @@ MAX_BYTES = 20 * 1024 * 1024
 IMPORTANT = re.compile(
     r"\[(error|critical|warning)\s*\]|\[(ERROR|CRITICAL|WARNING)\]|^\d+:[A-Z] .{15,30} # |^Error: |can't be"
 )
+UNIMPORTANT = re.compile(r"overcommit_memory")  # the server's advice for machines with large data sets
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -41,7 +42,7 @@ class Follower:
             elif self._in_traceback and line and not line[0].isspace():
                 self._in_traceback = False
                 shown.append(line)
-            elif IMPORTANT.search(line):
+            elif IMPORTANT.search(line) and not UNIMPORTANT.search(line):
                 shown.append(line)
         return shown
 

@@ -131,6 +131,7 @@ class Supervisor:
             if self.stop_count:
                 raise StopRequested
             missing = readiness.failing_parts(host, self.plan.port)
+            self._sleep(TICK_SECONDS)
         if missing:
             self.say(
                 f"Not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}. "
