@@ -2,7 +2,7 @@
 """Builds the scripts of the pages (frontend/) into static files, when their sources changed.
 
 Standard library only: set-up runs it before anything is installed. The assets are an enhancement, so whatever
-goes wrong ends in one sentence and exit code 0; `--strict` makes that exit code 1, for continuous integration.
+goes wrong ends in one sentence and exit code 0; `--strict` makes that exit code 1 (for CI).
 `--check` also runs the type checker and the unit tests of the frontend.
 """
 

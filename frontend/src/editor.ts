@@ -40,7 +40,7 @@ function lockOf(area: HTMLTextAreaElement): Extension {
   return [EditorState.readOnly.of(area.readOnly || area.disabled), EditorView.editable.of(!area.disabled)];
 }
 
-/** Marks the line that the server complained about. The mark goes when the line is edited away. */
+/** Marks the line that the server complained about. */
 function errorLine(state: EditorState, line: number): Extension {
   if (!Number.isInteger(line) || line < 1 || line > state.doc.lines) return [];
   const builder = new RangeSetBuilder<Decoration>();
@@ -112,7 +112,10 @@ class Editor {
   private read(): void {
     const value = this.area.value.replace(/\r\n?/g, "\n");
     if (this.writing || value === this.view.state.doc.toString()) return;
-    this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: value } });
+    this.view.dispatch({
+      changes: { from: 0, to: this.view.state.doc.length, insert: value },
+      effects: this.error.reconfigure([]), // another text, another error
+    });
   }
 
   private followAttributes(): void {

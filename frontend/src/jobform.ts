@@ -103,7 +103,7 @@ async function read(
   if (text === null) return refuse("upload.not_text");
   input.value = "";
   setValue(area, text);
-  say(t("upload.loaded", { name: file.name, count: text.split("\n").length }), false);
+  say(t("upload.loaded", { name: file.name, count: text.replace(/\n$/, "").split("\n").length }), false);
   announceContent();
 }
 

@@ -22,7 +22,10 @@ export function t(key: string, values: Record<string, string | number> = {}): st
 }
 
 export function fill(sentence: string, values: Record<string, string | number>): string {
-  return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+  return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name];
+    return typeof value === "number" ? value.toLocaleString(language()) : (value ?? whole);
+  });
 }
 
 /** The language of the page, for numbers and times. */

@@ -63,8 +63,10 @@ export class Toolbar {
   showConnection(state: Connection, retryIn = 0): void {
     this.state = state;
     this.retryIn = retryIn;
-    const pause = this.buttons.get("pause");
-    if (pause) pause.hidden = state === "finished" || state === "gone";
+    for (const key of ["follow", "pause"]) {
+      const button = this.buttons.get(key);
+      if (button) button.hidden = state === "finished" || state === "gone";
+    }
     this.refresh();
   }
 

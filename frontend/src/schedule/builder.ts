@@ -36,7 +36,7 @@ export class Builder {
     this.note.hidden = fields !== null || this.expression.value.trim() === "";
     for (const [field, input] of this.inputs) {
       const value = fields?.[field] ?? "";
-      const shown = value === DEFAULTS[field] && input.value === "" ? "" : value;
+      const shown = value === DEFAULTS[field] ? "" : value;
       // What a person is typing is left alone when it means the same.
       if (document.activeElement !== input || (input.value.trim() || DEFAULTS[field]) !== value) input.value = shown;
     }
