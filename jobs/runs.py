@@ -1,0 +1,173 @@
+"""Runs: created, moved, cancelled. The only module beside `jobs.engine` that writes a run's status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from accounts import audit
+from accounts.models import User
+from jobs import dbclock
+from jobs.bells import ring_on_commit
+from jobs.models import Job, JobRevision, Run, RunEvent, Schedule
+from jobs.policies import OverlapPolicy
+from jobs.runparams import validate_run_params
+from jobs.states import ACTIVE, NOT_RUN, TRANSITIONS, Origin, ReasonCode, RunStatus, WaitReason
+
+
+class RunRefusedError(Exception):
+    """The run can't be created; the message says why and what to do."""
+
+
+class IllegalTransitionError(Exception):
+    """Code asked for a transition the table forbids: a defect, not a race."""
+
+
+def create_run(
+    job: Job,
+    *,
+    origin: str,
+    actor: User | None = None,
+    params: Mapping[str, Any] | None = None,
+    dedupe_key: str = "",
+    rerun_of: Run | None = None,
+    revision: JobRevision | None = None,
+) -> Run:
+    """One intended execution of the job's published revision, due now; rings after commit.
+
+    The same `dedupe_key` gives the same run. Raises RunRefusedError, or RunParamsError for bad parameter values.
+    """
+    chosen = revision or job.revision
+    if chosen is None or job.archived_at is not None:
+        raise RunRefusedError(_("This job has been deleted or was never saved whole. Open it, save it, and try again."))
+    if not job.tenant.is_active:
+        raise RunRefusedError(_("The tenant is disabled. Ask a platform admin to enable it."))
+    values = validate_run_params(chosen.definition.get("run_params", []), dict(params or {}))
+    now = dbclock.now()
+    with transaction.atomic():
+        run, is_new = Run.objects.get_or_create(
+            dedupe_key=dedupe_key or f"{origin}:{uuid4()}",
+            defaults=row_values(job, chosen, origin=origin, now=now)
+            | {"requested_by": actor, "params": values, "rerun_of": rerun_of},
+        )
+        if not is_new:
+            return run
+        RunEvent.objects.create(run=run, old="", new=run.status, actor=actor, at=now)
+        make_way(job, newest=run, now=now)
+        if actor is not None:
+            audit.record("jobs.run.requested", actor=actor, target=run, summary=f"{job.slug} #{run.pk}")
+        ring_on_commit([run.queue])
+    return run
+
+
+def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -> dict[str, Any]:
+    """The columns every new queued run has; callers add or override."""
+    return {
+        "tenant_id": job.tenant_id,
+        "job": job,
+        "revision": revision,
+        "origin": origin,
+        "scheduled_for": now,
+        "not_before": now,
+        "status": RunStatus.QUEUED,
+        "queue": job.queue,
+        "priority": job.priority,
+        "created_at": now,
+    }
+
+
+def fire_key(schedule: Schedule, instant: datetime) -> str:
+    """The key that makes one nominal instant of one schedule one run, whoever inserts it."""
+    return f"schedule:{schedule.pk}:{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def make_way(job: Job, *, newest: Run, now: datetime) -> None:
+    """Under `cancel_previous`, cancel what is older; the claim holds the new run until the old one is gone."""
+    if job.overlap != OverlapPolicy.CANCEL_PREVIOUS:
+        return
+    reason = _("Run #%(run)s took its place.") % {"run": newest.pk}
+    for older in Run.objects.filter(job=job, status__in=ACTIVE, pk__lt=newest.pk).order_by("pk"):
+        request_cancel(older, reason_code=ReasonCode.CANCELLED_BY_OVERLAP, reason=reason, now=now)
+
+
+def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, **changes: Any) -> bool:
+    """Move a run by one guarded update; False when somebody else was faster. Writes the event in the same transaction.
+
+    `changes` are further columns. The guard is status and token as this object last read them.
+    """
+    old = RunStatus(run.status)
+    if new not in TRANSITIONS[old]:
+        raise IllegalTransitionError(f"{old} → {new}")
+    if new in NOT_RUN and not changes.get("reason_code"):
+        raise IllegalTransitionError(f"{new} needs a reason code")
+    if new not in ACTIVE:
+        changes |= {"ended_at": now, "lease_until": None, "wait_reason": WaitReason.NONE}
+    with transaction.atomic():
+        guarded = Run.objects.filter(pk=run.pk, status=old, token=run.token)
+        if guarded.update(status=new, **changes) == 0:
+            return False
+        RunEvent.objects.create(
+            run=run,
+            old=old,
+            new=new,
+            reason_code=changes.get("reason_code", ""),
+            reason=changes.get("reason", ""),
+            actor=actor,
+            at=now,
+        )
+    run.status = new
+    for name, value in changes.items():
+        if not hasattr(value, "resolve_expression"):
+            setattr(run, name, value)
+    return True
+
+
+def cancel_run(run: Run, *, actor: User | None, reason: str = "") -> bool:
+    """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended."""
+    words = reason or (_("Cancelled by %(user)s.") % {"user": actor.get_username()} if actor else _("Cancelled."))
+    with transaction.atomic():
+        done = request_cancel(run, reason_code=ReasonCode.CANCELLED_BY_USER, reason=words, now=dbclock.now(), actor=actor)
+        if done and actor is not None:
+            audit.record("jobs.run.cancelled", actor=actor, target=run, summary=f"{run.job.slug} #{run.pk}")
+    return done
+
+
+def request_cancel(run: Run, *, reason_code: str, reason: str, now: datetime, actor: User | None = None) -> bool:
+    """Queued → cancelled; running → flagged for its worker, which kills the script and then ends the run."""
+    for _attempt in range(5):  # the status may change under us; each change is a step forward
+        run.refresh_from_db()
+        if run.status == RunStatus.QUEUED:
+            changes = {"reason_code": reason_code, "reason": reason[:500]}
+            if move(run, RunStatus.CANCELLED, now=now, actor=actor, **changes):
+                return True
+        elif run.status == RunStatus.RUNNING:
+            flagged = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, token=run.token).update(
+                cancel_requested_at=now, cancel_reason_code=reason_code, cancel_reason=reason[:500]
+            )
+            if flagged:
+                return True
+        else:
+            return False
+    return False
+
+
+def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
+    """A new run with the same parameters that points at the old one; with its revision, or the latest."""
+    return create_run(
+        run.job,
+        origin=Origin.MANUAL,
+        actor=actor,
+        params=run.params,
+        rerun_of=run,
+        revision=None if use_latest else run.revision,
+    )
+
+
+def token_plus_one() -> F:
+    return F("token") + 1
