@@ -58,9 +58,7 @@ _QUEUE = re.compile(r"[a-z0-9_-]{1,50}")
 _EXIT_CODE = re.compile(r"[0-9]{1,3}")
 
 # What the loader and the interpreter read before the script does: who sets these, runs other code than is shown.
-RESERVED_VARIABLES = frozenset(
-    {"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "PYTHONSTARTUP"}
-)
+RESERVED_VARIABLES = frozenset({"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "PYTHONSTARTUP"})
 
 ExitMeaning = Literal["succeeded", "business_failure", "technical_failure"]
 
@@ -119,9 +117,7 @@ class RetryRule(_Base):
 
     def policy(self) -> RetryPolicy:
         """What the engine asks for the next delay."""
-        return RetryPolicy(
-            max=self.max, backoff=self.backoff.value, base=self.base, factor=self.factor, cap=self.cap
-        )
+        return RetryPolicy(max=self.max, backoff=self.backoff.value, base=self.base, factor=self.factor, cap=self.cap)
 
 
 class JobDefinition(_Base):
@@ -270,29 +266,22 @@ def digest(definition: JobDefinition) -> str:
 def _check_variable(name: str, text: str) -> None:
     if not _VARIABLE.fullmatch(name):
         raise ValueError(
-            _(
-                "“%(name)s” can't be the name of a variable: use letters, digits and underscores, such as REPORT_DAY."
-            )
+            _("“%(name)s” can't be the name of a variable: use letters, digits and underscores, such as REPORT_DAY.")
             % {"name": name[:60]}
         )
     if name.upper().startswith(RESERVED_PREFIX):
         raise ValueError(
-            _("“%(name)s” can't be used: names that begin with PORTAL_ belong to the portal.")
-            % {"name": name[:60]}
+            _("“%(name)s” can't be used: names that begin with PORTAL_ belong to the portal.") % {"name": name[:60]}
         )
     if name in RESERVED_VARIABLES:
         raise ValueError(_("“%(name)s” can't be set here: it changes which code runs.") % {"name": name})
     if "\0" in text or len(text) > 32_000:
-        raise ValueError(
-            _("The value of “%(name)s” is too long or contains a NUL character.") % {"name": name}
-        )
+        raise ValueError(_("The value of “%(name)s” is too long or contains a NUL character.") % {"name": name})
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(
-                _("“%(name)s” appears twice: every name can be used once.") % {"name": name[:60]}
-            )
+            raise ValueError(_("“%(name)s” appears twice: every name can be used once.") % {"name": name[:60]})
         seen.add(name)

@@ -56,9 +56,7 @@ class RunParam(BaseModel):
         if self.type == "choice" and not self.choices:
             raise ValueError(_("A choice needs its choices: list them."))
         if self.type != "choice" and self.choices:
-            raise ValueError(
-                _("Only a parameter of type choice has choices: change the type, or remove them.")
-            )
+            raise ValueError(_("Only a parameter of type choice has choices: change the type, or remove them."))
         _check_pattern(self)
         _check_limits(self)
         if self.default is not None:
@@ -78,18 +76,14 @@ class _Unfit(Exception):
     """This value doesn't fit; the text is the sentence."""
 
 
-def validate_run_params(
-    schema: Sequence[RunParam | Mapping[str, Any]], given: Mapping[str, Any]
-) -> dict[str, Value]:
+def validate_run_params(schema: Sequence[RunParam | Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Value]:
     """The run's values, JSON-ready: numbers and booleans as such, dates and times as ISO 8601 text.
 
     `schema` holds RunParams or their JSON, as a revision keeps it. A parameter that was not given takes its default;
     without one it is None. Raises RunParamsError with every refusal.
     """
     known = {param.name: param for param in map(RunParam.model_validate, schema)}
-    errors = [
-        FieldError(path=str(name), message=_unknown(str(name), known)) for name in given if name not in known
-    ]
+    errors = [FieldError(path=str(name), message=_unknown(str(name), known)) for name in given if name not in known]
     values: dict[str, Value] = {}
     for name, param in known.items():
         try:
@@ -125,15 +119,13 @@ def _read_text(param: RunParam, raw: Any) -> str:
         raise _Unfit(_("“%(title)s” must be text.") % {"title": param.title})
     if len(raw) > LONGEST_TEXT:
         raise _Unfit(
-            _("“%(title)s” is too long: at most %(limit)d characters.")
-            % {"title": param.title, "limit": LONGEST_TEXT}
+            _("“%(title)s” is too long: at most %(limit)d characters.") % {"title": param.title, "limit": LONGEST_TEXT}
         )
     if "\0" in raw:
         raise _Unfit(_("“%(title)s” must not contain a NUL character.") % {"title": param.title})
     if param.pattern and not _matches(param.pattern, raw):
         raise _Unfit(
-            _("“%(title)s” does not have the form %(pattern)s.")
-            % {"title": param.title, "pattern": param.pattern}
+            _("“%(title)s” does not have the form %(pattern)s.") % {"title": param.title, "pattern": param.pattern}
         )
     return raw
 
@@ -199,8 +191,7 @@ def _read_datetime(param: RunParam, raw: Any) -> str:
     value = _datetime(raw)
     if value is None:
         raise _Unfit(
-            _("“%(title)s” must be a date and time, such as 2026-01-31T09:00:00+08:00.")
-            % {"title": param.title}
+            _("“%(title)s” must be a date and time, such as 2026-01-31T09:00:00+08:00.") % {"title": param.title}
         )
     _within(param, value)
     return value.isoformat()
@@ -209,8 +200,7 @@ def _read_datetime(param: RunParam, raw: Any) -> str:
 def _read_choice(param: RunParam, raw: Any) -> str:
     if not isinstance(raw, str) or raw not in param.choices:
         raise _Unfit(
-            _("“%(title)s” must be one of: %(choices)s.")
-            % {"title": param.title, "choices": ", ".join(param.choices)}
+            _("“%(title)s” must be one of: %(choices)s.") % {"title": param.title, "choices": ", ".join(param.choices)}
         )
     return raw
 
@@ -240,13 +230,7 @@ def _date(raw: Any) -> date | None:
 def _datetime(raw: Any) -> datetime | None:
     """A time without an offset is read in the portal's zone."""
     try:
-        value = (
-            raw
-            if isinstance(raw, datetime)
-            else parse_datetime(raw.strip())
-            if isinstance(raw, str)
-            else None
-        )
+        value = raw if isinstance(raw, datetime) else parse_datetime(raw.strip()) if isinstance(raw, str) else None
     except ValueError:
         return None
     return timezone.make_aware(value) if value is not None and timezone.is_naive(value) else value
@@ -288,9 +272,7 @@ def _matches(pattern: str, text: str) -> bool:
 def _check_name(name: str) -> None:
     if not (name.isascii() and name.islower() and name.replace("_", "a").isalnum() and not name[0].isdigit()):
         raise ValueError(
-            _(
-                "“%(name)s” can't be a parameter's name: use small letters, digits and underscores, such as first_day."
-            )
+            _("“%(name)s” can't be a parameter's name: use small letters, digits and underscores, such as first_day.")
             % {"name": name}
         )
 
@@ -304,9 +286,7 @@ def _check_pattern(param: RunParam) -> None:
         _pattern(param.pattern)
     except SchemaError:
         raise ValueError(
-            _(
-                "The pattern is not a regular expression this portal can use (no look-around, no back-references)."
-            )
+            _("The pattern is not a regular expression this portal can use (no look-around, no back-references).")
         ) from None
 
 

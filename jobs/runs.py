@@ -132,7 +132,9 @@ def cancel_run(run: Run, *, actor: User | None, reason: str = "") -> bool:
     """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended."""
     words = reason or (_("Cancelled by %(user)s.") % {"user": actor.get_username()} if actor else _("Cancelled."))
     with transaction.atomic():
-        done = request_cancel(run, reason_code=ReasonCode.CANCELLED_BY_USER, reason=words, now=dbclock.now(), actor=actor)
+        done = request_cancel(
+            run, reason_code=ReasonCode.CANCELLED_BY_USER, reason=words, now=dbclock.now(), actor=actor
+        )
         if done and actor is not None:
             audit.record("jobs.run.cancelled", actor=actor, target=run, summary=f"{run.job.slug} #{run.pk}")
     return done

@@ -33,12 +33,8 @@ LOOKS: dict[str, Look] = {
     RunStatus.QUEUED: Look(label=RunStatus.QUEUED.label, tone="info", icon="hourglass_top", mark="dot"),
     RunStatus.RUNNING: Look(label=RunStatus.RUNNING.label, tone="live", icon="progress_activity", mark="dot"),
     RunStatus.SUCCEEDED: Look(label=RunStatus.SUCCEEDED.label, tone="good", icon="check_circle", mark="full"),
-    RunStatus.BUSINESS_FAILURE: Look(
-        label=RunStatus.BUSINESS_FAILURE.label, tone="warn", icon="rule", mark="notch"
-    ),
-    RunStatus.TECHNICAL_FAILURE: Look(
-        label=RunStatus.TECHNICAL_FAILURE.label, tone="bad", icon="cancel", mark="cross"
-    ),
+    RunStatus.BUSINESS_FAILURE: Look(label=RunStatus.BUSINESS_FAILURE.label, tone="warn", icon="rule", mark="notch"),
+    RunStatus.TECHNICAL_FAILURE: Look(label=RunStatus.TECHNICAL_FAILURE.label, tone="bad", icon="cancel", mark="cross"),
     RunStatus.TIMED_OUT: Look(label=RunStatus.TIMED_OUT.label, tone="bad", icon="timer_off", mark="cross"),
     RunStatus.CANCELLED: Look(label=RunStatus.CANCELLED.label, tone="plain", icon="block"),
     RunStatus.LOST: Look(label=RunStatus.LOST.label, tone="bad", icon="link_off", mark="cross"),
@@ -167,14 +163,11 @@ def strip(activity: JobActivity, url: str) -> SafeString:
     if not activity.marks:
         return format_html('<span class="p-quiet">{}</span>', _("No runs yet"))
     marks = format_html_join("", MARK, (_mark_values(mark, url) for mark in activity.marks))
-    return format_html(
-        '<span class="p-strip" role="group" aria-label="{}">{}</span>', strip_text(activity), marks
-    )
+    return format_html('<span class="p-strip" role="group" aria-label="{}">{}</span>', strip_text(activity), marks)
 
 
 MARK = (
-    '<a class="p-mark p-mark--{} p-tone--{}" href="{}" title="{}" aria-label="{}" '
-    'data-status="{}" tabindex="-1"></a>'
+    '<a class="p-mark p-mark--{} p-tone--{}" href="{}" title="{}" aria-label="{}" data-status="{}" tabindex="-1"></a>'
 )
 
 

@@ -121,9 +121,7 @@ def _quota(run: Run) -> Verdict:
     if running < tenant.running_limit:
         return CLEAR
     words = _("The tenant already runs %(count)s of at most %(limit)s runs.")
-    return Verdict(
-        wait=WaitReason.TENANT_QUOTA, reason=words % {"count": running, "limit": tenant.running_limit}
-    )
+    return Verdict(wait=WaitReason.TENANT_QUOTA, reason=words % {"count": running, "limit": tenant.running_limit})
 
 
 def _pass_over(run: Run, verdict: Verdict, *, now: datetime) -> None:

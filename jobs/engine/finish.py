@@ -47,10 +47,8 @@ def finish(run: Run, attempt: Attempt, ending: Ending) -> bool:
         definition = JobDefinition.model_validate(run.revision.definition)
         settlement = settle(
             ending.status,
-            Counters(
-                tries_used=fresh.tries_used, lost_count=fresh.lost_count, released_count=fresh.released_count
-            ),
-            retry=definition.retry_policy,
+            Counters(tries_used=fresh.tries_used, lost_count=fresh.lost_count, released_count=fresh.released_count),
+            retry=definition.retry.policy(),
             is_idempotent=definition.is_idempotent,
             is_cancelled=fresh.cancel_requested_at is not None,
             jitter=random.uniform(-0.5, 0.5),  # noqa: S311 - spreads retries, hides nothing

@@ -103,9 +103,7 @@ class Outcome:
 class ExecutorError(Exception):
     """A failure with an exit code and a sentence for the user."""
 
-    def __init__(
-        self, reason: str, *, exit_code: int = TECHNICAL, reason_code: str = ReasonCode.SCRIPT_FAILED
-    ) -> None:
+    def __init__(self, reason: str, *, exit_code: int = TECHNICAL, reason_code: str = ReasonCode.SCRIPT_FAILED) -> None:
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code

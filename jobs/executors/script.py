@@ -76,9 +76,7 @@ def need_interpreter(name: str) -> str:
     path = find_interpreter(name)
     if not path:
         raise ExecutorError(
-            _(
-                "The interpreter “%(name)s” is not installed on this worker: install it there, or change it in the job."
-            )
+            _("The interpreter “%(name)s” is not installed on this worker: install it there, or change it in the job.")
             % {"name": name},
             reason_code=ReasonCode.MISSING_DRIVER,
         )

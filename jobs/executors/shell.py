@@ -21,9 +21,7 @@ class ShellParams(ScriptParams):
 
     script: str = Field(
         title=gettext_lazy("Script"),
-        description=gettext_lazy(
-            "What the script prints is the run's log; its exit code is the run's result."
-        ),
+        description=gettext_lazy("What the script prints is the run's log; its exit code is the run's result."),
         json_schema_extra={"editor": "shell", "upload": ".sh"},
     )
     args: list[str] = Field(

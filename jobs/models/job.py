@@ -29,9 +29,7 @@ class Job(TenantOwned):
     slug = models.SlugField(_("slug"), max_length=80)
     name = models.CharField(_("name"), max_length=150)
     description = models.TextField(_("description"), blank=True, default="")
-    category = models.CharField(
-        _("category"), max_length=20, choices=Category.choices, default=Category.PROCESSING
-    )
+    category = models.CharField(_("category"), max_length=20, choices=Category.choices, default=Category.PROCESSING)
     kind = models.CharField(_("kind"), max_length=30)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
     run_params = models.JSONField(_("run parameters"), default=list, blank=True)
@@ -49,16 +47,10 @@ class Job(TenantOwned):
         _("back-off"), max_length=20, choices=BackoffPolicy.choices, default=BackoffPolicy.EXPONENTIAL
     )
     retry_base = models.DurationField(_("first delay"), default=timedelta(seconds=10))
-    retry_factor = models.FloatField(
-        _("factor"), default=2.0, validators=[MinValueValidator(1), MaxValueValidator(10)]
-    )
+    retry_factor = models.FloatField(_("factor"), default=2.0, validators=[MinValueValidator(1), MaxValueValidator(10)])
     retry_cap = models.DurationField(_("longest delay"), default=timedelta(minutes=10))
-    overlap = models.CharField(
-        _("overlap"), max_length=20, choices=OverlapPolicy.choices, default=OverlapPolicy.SKIP
-    )
-    overlap_limit = models.PositiveSmallIntegerField(
-        _("overlap limit"), default=1, validators=[MinValueValidator(1)]
-    )
+    overlap = models.CharField(_("overlap"), max_length=20, choices=OverlapPolicy.choices, default=OverlapPolicy.SKIP)
+    overlap_limit = models.PositiveSmallIntegerField(_("overlap limit"), default=1, validators=[MinValueValidator(1)])
     is_idempotent = models.BooleanField(_("may run again after its worker died"), default=True)
     revision = models.ForeignKey(
         "jobs.JobRevision",

@@ -50,9 +50,7 @@ class Run(models.Model):
     wait_reason = models.CharField(
         _("waits because"), max_length=30, choices=WaitReason.choices, blank=True, default=""
     )
-    reason_code = models.CharField(
-        _("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default=""
-    )
+    reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
     outputs = models.JSONField(_("outputs"), default=dict, blank=True)
@@ -112,17 +110,13 @@ class Attempt(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="attempts", verbose_name=_("run"))
     number = models.PositiveIntegerField(_("number"))
     token = models.PositiveBigIntegerField(editable=False)
-    worker = models.ForeignKey(
-        WorkerNode, models.SET_NULL, null=True, related_name="+", verbose_name=_("worker")
-    )
+    worker = models.ForeignKey(WorkerNode, models.SET_NULL, null=True, related_name="+", verbose_name=_("worker"))
     worker_name = models.CharField(_("worker"), max_length=120, blank=True, default="")
     pid = models.IntegerField(_("process id"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=20, choices=AttemptStatus.choices)
     exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
     signal = models.IntegerField(_("signal"), null=True, blank=True)
-    reason_code = models.CharField(
-        _("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default=""
-    )
+    reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)

@@ -25,9 +25,7 @@ class Schedule(TenantOwned):
     permission_parent = "job"
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="schedules", verbose_name=_("job"))
-    kind = models.CharField(
-        _("trigger"), max_length=20, choices=TriggerKind.choices, default=TriggerKind.CRON
-    )
+    kind = models.CharField(_("trigger"), max_length=20, choices=TriggerKind.choices, default=TriggerKind.CRON)
     expression = models.CharField(_("expression"), max_length=200)
     timezone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
     misfire = models.CharField(
@@ -37,9 +35,7 @@ class Schedule(TenantOwned):
     is_enabled = models.BooleanField(_("enabled"), default=True)
     anchor_at = models.DateTimeField(_("anchor"), editable=False)  # intervals count from here
     cursor_at = models.DateTimeField(editable=False)
-    next_fire_at = models.DateTimeField(
-        _("next fire time"), null=True, blank=True, editable=False, db_index=True
-    )
+    next_fire_at = models.DateTimeField(_("next fire time"), null=True, blank=True, editable=False, db_index=True)
 
     class Meta:
         verbose_name = _("schedule")

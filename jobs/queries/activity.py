@@ -57,9 +57,7 @@ class JobActivity:
     timezone: str = ""
 
 
-def job_activity(
-    jobs: Sequence[Job], *, runs: QuerySet[Run], schedules: QuerySet[Schedule]
-) -> dict[int, JobActivity]:
+def job_activity(jobs: Sequence[Job], *, runs: QuerySet[Run], schedules: QuerySet[Schedule]) -> dict[int, JobActivity]:
     """Job id → its activity, for the jobs of one page."""
     ids = [job.pk for job in jobs]
     if not ids:
@@ -87,9 +85,7 @@ def success_rate(statuses: Iterable[str]) -> tuple[float | None, int]:
     return sum(status == RunStatus.SUCCEEDED for status in executed) / len(executed), len(executed)
 
 
-def _activity(
-    newest: list[RunMark], counts: dict[str, int], fire: tuple[datetime, str] | None
-) -> JobActivity:
+def _activity(newest: list[RunMark], counts: dict[str, int], fire: tuple[datetime, str] | None) -> JobActivity:
     ended = [mark for mark in newest if mark.status not in ACTIVE]
     alive = [mark for mark in newest if mark.status in ACTIVE]
     last = ended[0] if ended else None
@@ -99,9 +95,7 @@ def _activity(
         running_count=counts.get(RunStatus.RUNNING, 0),
         queued_count=counts.get(RunStatus.QUEUED, 0),
         last=last,
-        active=next(
-            (mark for mark in alive if mark.status == RunStatus.RUNNING), alive[0] if alive else None
-        ),
+        active=next((mark for mark in alive if mark.status == RunStatus.RUNNING), alive[0] if alive else None),
         marks=tuple(reversed(newest[:STRIP])),
         success_rate=rate,
         executed_count=executed,
@@ -136,10 +130,7 @@ def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]
 def _active_counts(ids: list[int], runs: QuerySet[Run]) -> dict[int, dict[str, int]]:
     """Job id → status → how many, for queued and running runs."""
     rows = (
-        runs.filter(job__in=ids, status__in=ACTIVE)
-        .order_by()
-        .values_list("job_id", "status")
-        .annotate(n=Count("pk"))
+        runs.filter(job__in=ids, status__in=ACTIVE).order_by().values_list("job_id", "status").annotate(n=Count("pk"))
     )
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     for job_id, status, number in rows:

@@ -88,11 +88,7 @@ def next_fire_times(schedules: QuerySet[Schedule], *, limit: int = 10) -> list[F
     """What fires next, soonest first; a schedule of a disabled job has no next fire time."""
     rows = schedules.filter(is_enabled=True, next_fire_at__isnull=False, job__is_enabled=True)
     found = rows.select_related("job", "tenant").order_by("next_fire_at", "id")[:limit]
-    return [
-        FireTime(schedule=row, at=row.next_fire_at, timezone=row.timezone)
-        for row in found
-        if row.next_fire_at
-    ]
+    return [FireTime(schedule=row, at=row.next_fire_at, timezone=row.timezone) for row in found if row.next_fire_at]
 
 
 def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: datetime) -> SystemState:
@@ -100,9 +96,7 @@ def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: dat
     workers = tuple(live_workers(now=now))
     queued = runs.filter(status=RunStatus.QUEUED)
     due = queued.filter(not_before__lte=now)
-    late = schedules.filter(
-        is_enabled=True, job__is_enabled=True, next_fire_at__lt=now - timedelta(seconds=60)
-    )
+    late = schedules.filter(is_enabled=True, job__is_enabled=True, next_fire_at__lt=now - timedelta(seconds=60))
     return SystemState(
         workers=workers,
         beats=tuple(BeatHeartbeat.objects.filter(last_seen_at__gte=now - BEAT_SILENT_AFTER).order_by("name")),
@@ -117,6 +111,6 @@ def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: dat
 
 def live_workers(*, now: datetime) -> QuerySet[WorkerNode]:
     """Workers that have not stopped and were heard of lately."""
-    return WorkerNode.objects.filter(
-        stopped_at__isnull=True, last_seen_at__gte=now - WORKER_SILENT_AFTER
-    ).order_by("name")
+    return WorkerNode.objects.filter(stopped_at__isnull=True, last_seen_at__gte=now - WORKER_SILENT_AFTER).order_by(
+        "name"
+    )

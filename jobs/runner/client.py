@@ -40,9 +40,7 @@ class RunnerPool:
             handle = self._try_spawn(spec)
             if handle is not None:
                 return handle
-        raise RunnerUnavailable(
-            f"No runner could be started in {SPAWN_TRIES} tries: look at this host's load."
-        )
+        raise RunnerUnavailable(f"No runner could be started in {SPAWN_TRIES} tries: look at this host's load.")
 
     def _try_spawn(self, spec: RunnerSpec) -> RunnerHandle | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

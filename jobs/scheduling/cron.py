@@ -172,10 +172,7 @@ def _split(expression: str) -> list[str]:
         parts.insert(0, "0")
     if len(parts) == 6:
         parts.append("*")
-    return [
-        "*" if part == "?" and spec in (DAY, WEEKDAY) else part
-        for spec, part in zip(SPECS, parts, strict=True)
-    ]
+    return ["*" if part == "?" and spec in (DAY, WEEKDAY) else part for spec, part in zip(SPECS, parts, strict=True)]
 
 
 def _numbers(terms: Iterable[Term]) -> tuple[int, ...]:

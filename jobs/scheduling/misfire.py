@@ -56,9 +56,7 @@ class Decision:
     is_alert: bool = False
 
 
-def decide(
-    trigger: Trigger, *, cursor_at: datetime, now: datetime, grace: timedelta, policy: str
-) -> Decision:
+def decide(trigger: Trigger, *, cursor_at: datetime, now: datetime, grace: timedelta, policy: str) -> Decision:
     """Decide every fire time in (cursor_at, now], by `MisfirePolicy`."""
     late_until = max(cursor_at, now - grace - MICROSECOND)  # exactly as old as the grace is still in time
     late_count = trigger.count(cursor_at, late_until)

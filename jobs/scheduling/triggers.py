@@ -302,6 +302,4 @@ def _never(trigger: CronTrigger | IntervalTrigger | OnceTrigger) -> TriggerError
             _("The expression never fires again: check the day and the years %(first)d to %(last)d.")
             % {"first": years[0], "last": years[-1]}
         )
-    return TriggerError(
-        _("The expression never fires: no day matches the day, month and day of week fields.")
-    )
+    return TriggerError(_("The expression never fires: no day matches the day, month and day of week fields."))

@@ -1,0 +1,73 @@
+"""What an attempt is given: variables, secrets, connections. Rights are checked again here, at run time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from datasources.connections import AccessRefusedError, secret_values, target_for
+from datasources.models import DataSource
+from datasources.query import ConnectionTarget
+from jobs.definitions import JobDefinition
+from jobs.executors.base import TECHNICAL
+from jobs.models import Run
+from jobs.states import ReasonCode
+
+# The only variables of the worker that a script sees.
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class InputRefusedError(Exception):
+    """The run may not start: a right is gone, or something it needs is."""
+
+    def __init__(self, reason: str, reason_code: str = ReasonCode.RIGHT_LOST) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reason_code = reason_code
+        self.exit_code = TECHNICAL
+
+
+def author_of(run: Run) -> User | None:
+    """Whose rights the run uses: the author of its revision; None is the platform itself (a definitions file)."""
+    return run.revision.author
+
+
+def secrets_for(run: Run, definition: JobDefinition) -> dict[str, str]:
+    """Name → value of the secrets the job names, if its author may still use them."""
+    if not definition.secrets:
+        return {}
+    try:
+        return secret_values(run.tenant, list(definition.secrets), user=author_of(run))
+    except AccessRefusedError as error:
+        raise InputRefusedError(str(error)) from error
+
+
+def connection_opener(run: Run) -> Callable[[str], ConnectionTarget]:
+    """How the executor gets a datasource by slug: resolved and allowed at that moment, within the tenant."""
+
+    def resolve(slug: str) -> ConnectionTarget:
+        source = DataSource.objects.filter(tenant_id=run.tenant_id, slug=slug).first()
+        if source is None:
+            words = _("There is no datasource “%(slug)s” any more: choose another in the job.") % {"slug": slug}
+            raise InputRefusedError(words, ReasonCode.BAD_DEFINITION)
+        try:
+            return target_for(source, user=author_of(run))
+        except AccessRefusedError as error:
+            raise InputRefusedError(str(error)) from error
+
+    return resolve
+
+
+def environment_of(definition: JobDefinition, secrets: Mapping[str, str], work_dir: Path) -> dict[str, str]:
+    """A script's environment: an allow-list of the worker's own, then the job's variables, then its secrets."""
+    env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    env.setdefault("PATH", DEFAULT_PATH)
+    env.setdefault("LANG", "C.UTF-8")
+    env |= {"HOME": str(work_dir), "TMPDIR": str(work_dir), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    env |= definition.environment
+    return env | secrets

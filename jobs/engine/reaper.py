@@ -1,0 +1,74 @@
+"""Takes over what dead workers left: expired leases, and a restarted worker's own attempts at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from jobs.engine.finish import Ending, finish
+from jobs.models import Attempt, Run, WorkerNode
+from jobs.states import AttemptStatus, ReasonCode, RunStatus
+
+log = logging.getLogger(__name__)
+MOST_AT_ONCE = 200
+
+
+def reap(now: datetime) -> int:
+    """End the attempts whose lease has expired; idempotent. Returns how many runs were taken over."""
+    expired = Run.objects.filter(status=RunStatus.RUNNING, lease_until__lt=now).order_by("lease_until")
+    words = _("The worker “%(worker)s” stopped answering; the run was taken over after its lease had expired.")
+    return sum(lose(run, words) for run in expired.select_related("worker", "revision")[:MOST_AT_ONCE])
+
+
+def release_own_dead(node: WorkerNode) -> int:
+    """At start: end the attempts of earlier processes of this slot on this host, if none of their processes lives."""
+    dead = WorkerNode.objects.filter(slot=node.slot, host=node.host, stopped_at=None).exclude(pk=node.pk)
+    words = _("The worker “%(worker)s” died and was started again.")
+    released = 0
+    for old in dead:
+        if old.boot_id == node.boot_id and is_process_alive(old.pid):
+            continue
+        runs = Run.objects.filter(status=RunStatus.RUNNING, worker=old).select_related("worker", "revision")
+        gone = [run for run in runs if old.boot_id != node.boot_id or not _runner_lives(run)]
+        released += sum(lose(run, words) for run in gone)
+        if len(gone) == len(runs):
+            WorkerNode.objects.filter(pk=old.pk).update(stopped_at=node.started_at)
+    return released
+
+
+def lose(run: Run, words: str) -> bool:
+    """End the run's open attempt as lost, by the same guarded write as any end."""
+    attempt = Attempt.objects.filter(run=run, token=run.token).first()
+    if attempt is None:
+        log.error("A running run has no attempt with its token.", extra={"run": run.pk})
+        return False
+    ending = Ending(
+        status=AttemptStatus.LOST,
+        reason_code=ReasonCode.WORKER_LOST,
+        reason=words % {"worker": attempt.worker_name},
+        **stored_log_facts(attempt),
+    )
+    return finish(run, attempt, ending)
+
+
+def stored_log_facts(attempt: Attempt) -> dict[str, int]:
+    """How much of the log had reached the ledger before the worker died."""
+    return {"log_bytes": sum(len(text.encode()) for text in attempt.chunks.values_list("text", flat=True).iterator())}
+
+
+def is_process_alive(pid: int) -> bool:
+    """Whether a process with this id exists and is no zombie. A recycled id only delays: the lease decides then."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def _runner_lives(run: Run) -> bool:
+    pids = Attempt.objects.filter(Q(run=run, token=run.token) & ~Q(pid=None)).values_list("pid", flat=True)
+    return any(is_process_alive(pid) for pid in pids if pid != os.getpid())

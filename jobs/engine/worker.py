@@ -1,0 +1,207 @@
+"""One worker process: its node row, what it executes right now, and the threads that keep its leases."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from jobs import dbclock
+from jobs.bells import ring
+from jobs.engine.execution import Execution, Interrupt
+from jobs.engine.reaper import reap, release_own_dead
+from jobs.executors import KINDS
+from jobs.models import Run, WorkerNode
+from jobs.runner.client import RunnerPool
+from jobs.states import RunStatus
+
+log = logging.getLogger(__name__)
+WATCH_SECONDS = 1.0
+FLUSH_SECONDS = 0.25
+
+
+class Worker:
+    """Thread-safe. One per process; `start()` before the first claim."""
+
+    def __init__(self, *, name: str, queues: list[str], capacity: int) -> None:
+        self.lease = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+        self.runners = RunnerPool()
+        self.name = name
+        self.queues = queues
+        self.capacity = capacity
+        self.is_draining = False
+        self._executions: dict[int, Execution] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._contact_since: float | None = None
+        self._next_heartbeat = self._next_sweep = 0.0
+        self.node = WorkerNode()
+
+    # --- life -------------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Register a fresh node, release what an earlier process of this slot left, start the threads."""
+        now = dbclock.now()
+        host = platform.node()
+        self.node = WorkerNode.objects.create(
+            uuid=uuid4(),
+            name=self.name,
+            slot=f"{host}/{self.name}"[:160],
+            host=host,
+            boot_id=_boot_id(),
+            pid=os.getpid(),
+            queues=self.queues,
+            capabilities=self.capabilities(),
+            capacity=self.capacity,
+            started_at=now,
+            last_seen_at=now,
+        )
+        for target in (self._watch_forever, self._flush_forever):
+            thread = threading.Thread(target=target, name=f"portal-{target.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def drain(self) -> None:
+        """Claim nothing more; what does not end within the drain time goes back to the queue."""
+        if self.is_draining:
+            self.release_all()
+            return
+        self.is_draining = True
+        timer = threading.Timer(settings.PORTAL_DRAIN_SECONDS, self.release_all)
+        timer.daemon = True
+        timer.start()
+
+    def release_all(self) -> None:
+        for execution in self.executions():
+            execution.interrupt(Interrupt.RELEASED)
+
+    def stop(self) -> None:
+        """After the last slot is free: say goodbye."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self.runners.close()
+        WorkerNode.objects.filter(pk=self.node.pk).update(stopped_at=dbclock.now(), running_count=0)
+
+    def capabilities(self) -> list[str]:
+        """The kinds this worker can run: registered, and nothing missing."""
+        return sorted(executor.kind for executor in KINDS if not executor.missing())
+
+    # --- executions -------------------------------------------------------------------------------------------
+    def executions(self) -> list[Execution]:
+        with self._lock:
+            return list(self._executions.values())
+
+    def add(self, execution: Execution) -> None:
+        with self._lock:
+            self._executions[execution.claimed.run.pk] = execution
+
+    def remove(self, execution: Execution) -> None:
+        with self._lock:
+            self._executions.pop(execution.claimed.run.pk, None)
+
+    # --- the watch thread --------------------------------------------------------------------------------------
+    def _watch_forever(self) -> None:
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self.watch()
+            except DatabaseError as error:
+                self._contact_since = None
+                connection.close()
+                log.warning("The database can't be reached; scripts go on.", extra={"error": str(error)})
+            except Exception:
+                log.exception("The worker's watch failed; it goes on.")
+            self._fence_expired()
+        connection.close()
+
+    def watch(self) -> None:
+        """One look: cancels, fences, renews leases, sweeps, reaps."""
+        boot = dbclock.boot_seconds()
+        if self._contact_since is None:
+            dbclock.clock.reset()
+            dbclock.now()
+            self._contact_since = boot
+            release_own_dead(self.node)
+        self._check_executions(renew=boot >= self._next_heartbeat)
+        if boot >= self._next_heartbeat:
+            self._next_heartbeat = boot + settings.PORTAL_HEARTBEAT_SECONDS
+            self._beat()
+        if boot >= self._next_sweep:
+            self._next_sweep = boot + settings.PORTAL_SWEEP_SECONDS
+            self._sweep(boot)
+
+    def _check_executions(self, *, renew: bool) -> None:
+        executions = {execution.claimed.run.pk: execution for execution in self.executions()}
+        if not executions:
+            return
+        began = dbclock.boot_seconds()
+        ours = Run.objects.filter(pk__in=list(executions), worker=self.node, status=RunStatus.RUNNING)
+        rows = {pk: (token, asked) for pk, token, asked in ours.values_list("pk", "token", "cancel_requested_at")}
+        confirmed = []
+        for pk, execution in executions.items():
+            token, asked = rows.get(pk, (None, None))
+            if token != execution.claimed.attempt.token:
+                execution.interrupt(Interrupt.FENCED)
+                continue
+            if asked is not None:
+                execution.interrupt(Interrupt.CANCELLED)
+            confirmed.append(execution)
+        if renew and confirmed:
+            keys = [execution.claimed.run.pk for execution in confirmed]
+            ours.filter(pk__in=keys).update(lease_until=dbclock.now() + self.lease)
+            for execution in confirmed:
+                execution.extend(began + self.lease.total_seconds())
+
+    def _fence_expired(self) -> None:
+        """Scripts are ended by their runners; this is for SQL and HTTP, which wait in our own threads."""
+        boot = dbclock.boot_seconds()
+        for execution in self.executions():
+            if boot >= execution.deadline:
+                execution.interrupt(Interrupt.FENCED)
+
+    def _beat(self) -> None:
+        WorkerNode.objects.filter(pk=self.node.pk).update(
+            last_seen_at=dbclock.now(),
+            running_count=len(self.executions()),
+            cpu_percent=psutil.cpu_percent(interval=None),
+            memory_percent=psutil.virtual_memory().percent,
+            is_draining=self.is_draining,
+        )
+
+    def _sweep(self, boot: float) -> None:
+        now = dbclock.now()
+        if self._contact_since is not None and boot - self._contact_since >= self.lease.total_seconds():
+            reap(now)
+        release_own_dead(self.node)
+        overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
+        waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=self.queues, not_before__lte=overdue)
+        for queue in waiting.order_by().values_list("queue", flat=True).distinct():
+            ring(queue)
+
+    # --- the flush thread --------------------------------------------------------------------------------------
+    def _flush_forever(self) -> None:
+        while not self._stop.wait(FLUSH_SECONDS):
+            for execution in self.executions():
+                try:
+                    execution.writer.flush()
+                except DatabaseError:
+                    connection.close()
+                except Exception:
+                    log.exception("A log could not be written; it is kept for the next try.")
+        connection.close()
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

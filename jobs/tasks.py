@@ -1,0 +1,60 @@
+"""What Celery enters by. Bells carry a queue's name and nothing else; anything else is ignored."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
+from django.db import close_old_connections
+
+from jobs import dbclock
+from jobs.bells import BELL_TASK, ring
+from jobs.engine import execute, reaper
+from jobs.engine.worker import Worker
+
+log = logging.getLogger(__name__)
+_workers: list[Worker] = []  # this process's one worker, once Celery is ready
+
+
+@shared_task(name=BELL_TASK, ignore_result=True)
+def work(queue: object = None) -> int:
+    """Serve a queue until nothing is eligible."""
+    if not _workers or not isinstance(queue, str) or queue not in _workers[0].queues:
+        return 0
+    close_old_connections()
+    return execute.work(_workers[0], queue)
+
+
+@shared_task(name="jobs.housekeeping", ignore_result=True)
+def housekeeping() -> int:
+    """The safety net that beat's own rows start: idempotent, and not needed for correctness."""
+    return reaper.reap(dbclock.now())
+
+
+@celeryd_after_setup.connect
+def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
+    queues = sorted(instance.app.amqp.queues.consume_from)
+    capacity = instance.concurrency if isinstance(instance.concurrency, int) else 1
+    _workers[:] = [Worker(name=sender, queues=queues, capacity=capacity)]
+
+
+@worker_ready.connect
+def _start(**kwargs: Any) -> None:
+    for worker in _workers:
+        worker.start()
+        for queue in worker.queues:
+            ring(queue)
+
+
+@worker_shutting_down.connect
+def _drain(**kwargs: Any) -> None:
+    for worker in _workers:
+        worker.drain()
+
+
+@worker_shutdown.connect
+def _stop(**kwargs: Any) -> None:
+    for worker in _workers:
+        worker.stop()
