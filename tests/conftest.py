@@ -1,0 +1,52 @@
+"""What every test shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import pytest
+from django.db import connection
+
+from tests import services
+
+
+@pytest.fixture(scope="session")
+def service_url() -> Callable[[str], str]:
+    """`service_url("postgres")`: the address of a real server; skips or fails without it."""
+    return services.service_url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a real browser; skips or fails without it."""
+    return services.chromium()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test marked `ledger("postgresql")` is about that database only; elsewhere it is left out."""
+    kept = [item for item in items if _fits_ledger(item)]
+    left_out = [item for item in items if not _fits_ledger(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def _fits_ledger(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("ledger")
+    return marker is None or connection.vendor in marker.args
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a skip is a failure: otherwise a lane could go missing unseen."""
+    report = yield
+    if report.skipped and services.is_set("REQUIRE_SERVICES") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although REQUIRE_SERVICES is set: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"ledger: {connection.vendor}; {services.summary()}")
