@@ -1,4 +1,4 @@
-"""What a job is, as one validated value: the form, the API, the definitions file and every revision hold one. PURE."""
+"""What a job is, as one validated value: form, API, definitions file and every revision hold one. PURE."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -28,8 +26,8 @@ from jobs.executors.base import Params
 from jobs.models.job import Category
 from jobs.policies import BackoffPolicy, OverlapPolicy, RetryPolicy
 from jobs.runparams import RunParam, RunParamsError, validate_run_params
-from portal.lib.durations import DurationError, format_duration, parse_duration
 from portal.lib.fielderrors import FieldError, FieldErrors, field_errors, refused
+from portal.lib.paramtypes import Duration
 from portal.lib.plugins import UnknownKindError
 
 __all__ = [
@@ -57,7 +55,7 @@ _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
 _QUEUE = re.compile(r"[a-z0-9_-]{1,50}")
 _EXIT_CODE = re.compile(r"[0-9]{1,3}")
 
-# What the loader and the interpreter read before the script does: who sets these, runs other code than is shown.
+# The loader and the interpreter read these before the script does: they run other code than is shown.
 RESERVED_VARIABLES = frozenset({"LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "PYTHONSTARTUP"})
 
 ExitMeaning = Literal["succeeded", "business_failure", "technical_failure"]
@@ -67,34 +65,6 @@ class DefinitionErrors(FieldErrors):
     """The definition is refused; `errors` holds one sentence per place."""
 
 
-def _duration(value: Any) -> Any:
-    """Text ("5m") or seconds; anything else is refused in words."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except DurationError as error:
-            raise ValueError(str(error)) from None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return timedelta(seconds=value)
-        except (OverflowError, ValueError):
-            raise ValueError(_("This is too long for a duration.")) from None
-    raise ValueError(_("This must be a duration, such as 90s, 15m or 1h30m, or a number of seconds."))
-
-
-def _plain_duration(value: timedelta) -> str | float:
-    return value.total_seconds() if value.microseconds else format_duration(value)
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(_plain_duration, when_used="json"),
-]
-
-
 class _Base(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -102,10 +72,10 @@ class _Base(BaseModel):
 class RetryRule(_Base):
     """When a technical failure is tried again; `max` counts the tries after the first."""
 
-    max: int = Field(3, ge=0, le=100)
+    max: int = Field(default=3, ge=0, le=100)
     backoff: BackoffPolicy = BackoffPolicy.EXPONENTIAL
     base: Duration = timedelta(seconds=10)
-    factor: float = Field(2.0, ge=1, le=10)
+    factor: float = Field(default=2.0, ge=1, le=10)
     cap: Duration = timedelta(minutes=10)
 
     @field_validator("base", "cap")
@@ -121,23 +91,23 @@ class RetryRule(_Base):
 
 
 class JobDefinition(_Base):
-    """A job without its identity (tenant, slug) and its schedules. `params` is an instance of the kind's Params."""
+    """A job without its identity (tenant, slug) and its schedules. `params` is of the kind's Params."""
 
-    name: str = Field("", max_length=150)
-    description: str = Field("", max_length=5000)
+    name: str = Field(default="", max_length=150)
+    description: str = Field(default="", max_length=5000)
     category: Category = Category.PROCESSING
     kind: str
     params: SerializeAsAny[Params]
-    run_params: tuple[RunParam, ...] = Field((), max_length=50)
+    run_params: tuple[RunParam, ...] = Field(default=(), max_length=50)
     environment: dict[str, str] = Field(default_factory=dict, max_length=MOST_VARIABLES)
-    secrets: tuple[str, ...] = Field((), max_length=MOST_VARIABLES)
+    secrets: tuple[str, ...] = Field(default=(), max_length=MOST_VARIABLES)
     exit_codes: dict[str, ExitMeaning] = Field(default_factory=dict)
     queue: str = "default"
-    priority: int = Field(0, ge=-100, le=100)
+    priority: int = Field(default=0, ge=-100, le=100)
     timeout: Duration = timedelta(hours=1)
     retry: RetryRule = RetryRule()
     overlap: OverlapPolicy = OverlapPolicy.SKIP
-    overlap_limit: int = Field(1, ge=1, le=1000)
+    overlap_limit: int = Field(default=1, ge=1, le=1000)
     is_idempotent: bool = True
 
     @field_validator("kind")

@@ -41,14 +41,14 @@ class RunParam(BaseModel):
 
     name: ParamName
     type: ParamType = "text"
-    label: str = Field("", max_length=100)
-    help: str = Field("", max_length=300)
+    label: str = Field(default="", max_length=100)
+    help: str = Field(default="", max_length=300)
     required: bool = False
     default: Value = None
-    choices: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field((), max_length=200)
+    choices: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=200)
     min: int | float | str | None = None
     max: int | float | str | None = None
-    pattern: str = Field("", max_length=300)
+    pattern: str = Field(default="", max_length=300)
 
     @model_validator(mode="after")
     def _hangs_together(self) -> RunParam:
@@ -79,8 +79,8 @@ class _Unfit(Exception):
 def validate_run_params(schema: Sequence[RunParam | Mapping[str, Any]], given: Mapping[str, Any]) -> dict[str, Value]:
     """The run's values, JSON-ready: numbers and booleans as such, dates and times as ISO 8601 text.
 
-    `schema` holds RunParams or their JSON, as a revision keeps it. A parameter that was not given takes its default;
-    without one it is None. Raises RunParamsError with every refusal.
+    `schema` holds RunParams or their JSON, as a revision keeps it. A parameter that was not given takes its
+    default; without one it is None. Raises RunParamsError with every refusal.
     """
     known = {param.name: param for param in map(RunParam.model_validate, schema)}
     errors = [FieldError(path=str(name), message=_unknown(str(name), known)) for name in given if name not in known]

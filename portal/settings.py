@@ -234,7 +234,7 @@ PORTAL_SQLITE_ROOTS = [
 ]
 # Addresses outbound HTTP may reach although they are private, as networks: "127.0.0.0/8,10.1.0.0/16".
 PORTAL_HTTP_ALLOWED_NETWORKS = env.list(
-    "PORTAL_HTTP_ALLOWED_NETWORKS", default=["127.0.0.0/8"] if EMBEDDED else []
+    "PORTAL_HTTP_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else []
 )
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

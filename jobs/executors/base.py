@@ -26,8 +26,8 @@ TECHNICAL = 2
 class Params(BaseModel):
     """Base of every kind's parameters. Unknown names are refused.
 
-    `json_schema_extra` on a field says how the admin shows it: {"editor": "python"} or {"secret": True},
-    {"widget": "textarea"}, {"datasource": True}. Checks that need no I/O are pydantic validators.
+    `portal.lib.paramtypes.Shown` in a field's annotation says how the admin shows it. Checks that need no I/O are
+    pydantic validators.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False, frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import Annotated
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,6 +15,7 @@ from jobs import runner
 from jobs.executors.base import KINDS, Context, Executor, Outcome
 from jobs.executors.script import ScriptParams, need_interpreter, run_script, write_script
 from portal.lib.fielderrors import refused
+from portal.lib.paramtypes import Shown
 
 BOOTSTRAP = Path(runner.__file__).parent / "bootstrap.py"
 
@@ -21,25 +23,31 @@ BOOTSTRAP = Path(runner.__file__).parent / "bootstrap.py"
 class PythonParams(ScriptParams):
     """A Python script."""
 
-    script: str = Field(
-        title=gettext_lazy("Script"),
-        description=gettext_lazy("What the script prints is the run's log. It may define execute_task()."),
-        json_schema_extra={"editor": "python", "upload": ".py"},
-    )
-    args: list[str] = Field(
-        default_factory=list,
-        max_length=100,
-        title=gettext_lazy("Arguments"),
-        description=gettext_lazy("One per line; the script finds them in sys.argv."),
-    )
-    interpreter: str = Field(
-        "",
-        max_length=300,
-        title=gettext_lazy("Interpreter"),
-        description=gettext_lazy(
-            "Empty: the portal's own Python. Otherwise a program on the worker, such as /usr/bin/python3."
+    script: Annotated[
+        str,
+        Shown(
+            label=gettext_lazy("Script"),
+            help=gettext_lazy("What the script prints is the run's log. It may define execute_task()."),
+            editor="python",
+            upload=".py",
         ),
-    )
+    ]
+    args: Annotated[
+        list[str],
+        Shown(
+            label=gettext_lazy("Arguments"),
+            help=gettext_lazy("One per line; the script finds them in sys.argv."),
+        ),
+    ] = Field(default_factory=list, max_length=100)
+    interpreter: Annotated[
+        str,
+        Shown(
+            label=gettext_lazy("Interpreter"),
+            help=gettext_lazy(
+                "Empty: the portal's own Python. Otherwise a program on the worker, such as /usr/bin/python3."
+            ),
+        ),
+    ] = Field(default="", max_length=300)
 
     @model_validator(mode="after")
     def _syntax_is_right(self) -> PythonParams:

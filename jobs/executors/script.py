@@ -30,7 +30,7 @@ class ScriptParams(Params):
 
     script: str
     args: list[str] = Field(default_factory=list, max_length=100)
-    interpreter: str = Field("", max_length=300)
+    interpreter: str = Field(default="", max_length=300)
 
     @field_validator("script")
     @classmethod
@@ -54,7 +54,8 @@ class ScriptParams(Params):
         if value and ("\0" in value or any(c.isspace() for c in value) or ("/" in value and value[0] != "/")):
             raise ValueError(
                 _(
-                    "The interpreter must be a program's name or its whole path, such as /usr/bin/python3; options go into the arguments."
+                    "The interpreter must be a program's name or its whole path, such as "
+                    "/usr/bin/python3; options go into the arguments."
                 )
             )
         return value
@@ -133,7 +134,7 @@ def run_script(context: Context, argv: tuple[str, ...]) -> Outcome:
 
 
 def read_outputs(path: Path, log: Log) -> dict[str, str]:
-    """`name=value` lines; a name written twice keeps its last value. What can't be used is said in the log."""
+    """`name=value` lines; a name written twice keeps its last value. What can't be used is told in the log."""
     outputs: dict[str, str] = {}
     for number, line in enumerate(_read(path, OUTPUT_BYTES).splitlines(), start=1):
         name, equals, value = line.partition("=")
@@ -173,7 +174,7 @@ def read_result(path: Path) -> Any:
 
 
 def _read(path: Path, limit: int) -> str:
-    """The script may have put anything there: no link is followed, no pipe waited for, no more than the limit read."""
+    """The script may have put anything there: follows no link, waits for no pipe, reads no more than the limit."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

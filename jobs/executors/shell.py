@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import Annotated
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from jobs.executors.base import KINDS, Context, Executor, Outcome
 from jobs.executors.script import ScriptParams, find_interpreter, need_interpreter, run_script, write_script
+from portal.lib.paramtypes import Shown
 
 SYNTAX_SECONDS = 5
 CHECKABLE = {"bash", "sh", "dash", "ash", "ksh", "zsh"}  # these know -n: read, don't run
@@ -19,23 +21,26 @@ CHECKABLE = {"bash", "sh", "dash", "ash", "ksh", "zsh"}  # these know -n: read, 
 class ShellParams(ScriptParams):
     """A shell script."""
 
-    script: str = Field(
-        title=gettext_lazy("Script"),
-        description=gettext_lazy("What the script prints is the run's log; its exit code is the run's result."),
-        json_schema_extra={"editor": "shell", "upload": ".sh"},
-    )
-    args: list[str] = Field(
-        default_factory=list,
-        max_length=100,
-        title=gettext_lazy("Arguments"),
-        description=gettext_lazy("One per line; the script finds them in $1, $2 and so on."),
-    )
-    interpreter: str = Field(
-        "",
-        max_length=300,
-        title=gettext_lazy("Interpreter"),
-        description=gettext_lazy("Empty: bash, or sh where there is no bash."),
-    )
+    script: Annotated[
+        str,
+        Shown(
+            label=gettext_lazy("Script"),
+            help=gettext_lazy("What the script prints is the run's log; its exit code is the run's result."),
+            editor="shell",
+            upload=".sh",
+        ),
+    ]
+    args: Annotated[
+        list[str],
+        Shown(
+            label=gettext_lazy("Arguments"),
+            help=gettext_lazy("One per line; the script finds them in $1, $2 and so on."),
+        ),
+    ] = Field(default_factory=list, max_length=100)
+    interpreter: Annotated[
+        str,
+        Shown(label=gettext_lazy("Interpreter"), help=gettext_lazy("Empty: bash, or sh where there is no bash.")),
+    ] = Field(default="", max_length=300)
 
 
 def default_shell() -> str:
@@ -43,7 +48,7 @@ def default_shell() -> str:
 
 
 def syntax_problem(params: ShellParams) -> str:
-    """A sentence when this machine's shell can't read the script, or an empty string. Starts the shell, runs nothing."""
+    """A sentence when this machine's shell can't read the script, or an empty string. Runs nothing of it."""
     shell = find_interpreter(params.interpreter or default_shell())
     if not shell or os.path.basename(shell) not in CHECKABLE:
         return ""

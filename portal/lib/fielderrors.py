@@ -1,4 +1,4 @@
-"""Refusals a person can act on: a place in the input and one whole sentence. pydantic's English never gets out."""
+"""Refusals a person can act on: a place in the input and one sentence. pydantic's English never gets out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ctx = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """`path` is where ("params.script", "run_params[0].name"; empty: the whole), `message` a whole sentence."""
+    """`path` is where ("params.script", "run_params[0].name"; empty: the whole), `message` a sentence."""
 
     path: str
     message: str
@@ -45,9 +45,7 @@ class FieldErrors(ValueError):
 def refused(field: str, sentence: str) -> ValidationError:
     """What a model validator raises to blame one field rather than the whole model."""
     cause = PydanticCustomError("value_error", "{error}", {"error": sentence})
-    return ValidationError.from_exception_data(
-        "refused", [InitErrorDetails(type=cause, loc=(field,), input=None)]
-    )
+    return ValidationError.from_exception_data("refused", [InitErrorDetails(type=cause, loc=(field,), input=None)])
 
 
 def path_of(location: Sequence[int | str]) -> str:
@@ -104,16 +102,12 @@ def _at_most_characters(context: Ctx) -> str:
 
 def _at_least_entries(context: Ctx) -> str:
     count = int(context.get("min_length", 1))
-    return ngettext("Give at least %(count)d entry.", "Give at least %(count)d entries.", count) % {
-        "count": count
-    }
+    return ngettext("Give at least %(count)d entry.", "Give at least %(count)d entries.", count) % {"count": count}
 
 
 def _at_most_entries(context: Ctx) -> str:
     count = int(context.get("max_length", 0))
-    return ngettext("Give at most %(count)d entry.", "Give at most %(count)d entries.", count) % {
-        "count": count
-    }
+    return ngettext("Give at most %(count)d entry.", "Give at most %(count)d entries.", count) % {"count": count}
 
 
 # The first prefix that fits decides, so longer ones stand first.

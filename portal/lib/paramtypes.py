@@ -1,0 +1,55 @@
+"""Types for pydantic models that people fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from pydantic import BeforeValidator, PlainSerializer
+
+from portal.lib.durations import DurationError, format_duration, parse_duration
+
+
+def _read(value: Any) -> Any:
+    """Text ("5m") or seconds; anything else is refused in words."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except DurationError as error:
+            raise ValueError(str(error)) from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return timedelta(seconds=value)
+        except (OverflowError, ValueError):
+            raise ValueError(_("This is too long for a duration.")) from None
+    raise ValueError(_("This must be a duration, such as 90s, 15m or 1h30m, or a number of seconds."))
+
+
+def _plain(value: timedelta) -> str | float:
+    return value.total_seconds() if value.microseconds else format_duration(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_read), PlainSerializer(_plain, when_used="json")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """How `portal.lib.paramforms` shows a field: `Annotated[str, Shown(label=_("Script"), editor="python")]`.
+
+    `editor` is python, shell, sql, json, yaml or text; `upload` a file ending; `secret` hides what is typed;
+    `is_datasource` marks the slug of a datasource; `choices` gives the values of a Literal their labels.
+    """
+
+    label: str | Promise = ""
+    help: str | Promise = ""
+    editor: str = ""
+    upload: str = ""
+    secret: bool = False
+    is_datasource: bool = False
+    choices: Mapping[str, str | Promise] = field(default_factory=dict)
