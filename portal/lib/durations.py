@@ -37,14 +37,19 @@ def parse_duration(text: str) -> timedelta:
 
 def format_duration(duration: timedelta) -> str:
     """Write what `parse_duration` reads; fractions of a second are dropped, whole weeks become `1w`."""
-    seconds = int(duration.total_seconds())
-    if seconds < 0:
+    if duration < timedelta(0):
         return "-" + format_duration(-duration)
+    return "".join(f"{count}{unit}" for count, unit in split_duration(duration)) or "0s"
+
+
+def split_duration(duration: timedelta) -> list[tuple[int, str]]:
+    """The counts and units of a duration that is not negative, the largest first: [(1, "h"), (30, "m")]."""
+    seconds = int(duration.total_seconds())
     if seconds and seconds % _SECONDS["w"] == 0:
-        return f"{seconds // _SECONDS['w']}w"
+        return [(seconds // _SECONDS["w"], "w")]
     parts = []
     for unit in "dhms":
         count, seconds = divmod(seconds, _SECONDS[unit])
         if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+            parts.append((count, unit))
+    return parts
