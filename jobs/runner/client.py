@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import os
 import socket
@@ -35,32 +36,36 @@ class RunnerPool:
 
     def spawn(self, spec: RunnerSpec) -> RunnerHandle:
         """RunnerUnavailable: nothing was started."""
+        raw = spec.to_json()
         for tried in range(SPAWN_TRIES):
             time.sleep(tried * RETRY_SECONDS)
-            handle = self._try_spawn(spec)
+            handle = self._try_spawn(raw)
             if handle is not None:
                 return handle
         raise RunnerUnavailable(f"No runner could be started in {SPAWN_TRIES} tries: look at this host's load.")
 
-    def _try_spawn(self, spec: RunnerSpec) -> RunnerHandle | None:
+    def _try_spawn(self, raw_spec: bytes) -> RunnerHandle | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(ANSWER_SECONDS)
+        pid = None
         try:
             with theirs:
                 self._send(frames.FORK, theirs)
             # A runner reads its spec only after its hello is on the wire: without a hello nothing ran.
-            ours.sendall(frames.pack(frames.SPEC, spec.to_json()))
-            hello = ours.recv(frames.HEADER.size + frames.PID.size, socket.MSG_WAITALL)
+            ours.sendall(frames.pack(frames.SPEC, raw_spec))
+            hello = ours.recv(frames.HEADER.size + frames.PID.size)
+            if hello:
+                (pid,) = frames.PID.unpack_from(hello, frames.HEADER.size)
         except TimeoutError:
             self._discard_zygote()
-            hello = b""
         except OSError:
-            hello = b""
-        if len(hello) < frames.HEADER.size + frames.PID.size:
-            ours.close()
+            pass  # the zygote or the runner died on the way: try again
+        finally:
+            if pid is None:
+                ours.close()
+        if pid is None:
             return None
         ours.settimeout(None)
-        (pid,) = frames.PID.unpack_from(hello, frames.HEADER.size)
         return RunnerHandle(self, ours, pid)
 
     def _send(self, message: bytes, theirs: socket.socket) -> None:
@@ -139,7 +144,10 @@ class _Zygote:
         self._socket.close()
 
     def close(self) -> None:
+        """It ends by itself, at once or after its last runner."""
         self._socket.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
 
 
 class RunnerHandle:

@@ -89,7 +89,7 @@ class Supervisor:
             self._stop("timeout", now, self._spec.kill_grace)
         if now >= self._kill_at:
             self._script.killed |= tree.kill_descendants()
-            self._kill_at = now + self._kill_pause
+            self._kill_at = time.monotonic() + self._kill_pause
             self._kill_pause = min(self._kill_pause * 2, 0.1)
         elif self._script.status is not None and not self._pipes:
             self._kill_at = min(self._kill_at, now + SETTLE_SECONDS)
@@ -127,7 +127,7 @@ class Supervisor:
         except ProcessLookupError:  # forked, but not yet the leader of its own session
             os.kill(self._script.launched.pid, number)
         except PermissionError:
-            return  # it became another user (sudo); what may be killed is killed, and the end waits for the rest
+            return  # it became another user (sudo): we kill what we may, and the end waits for the rest
 
     # --- what can be read or written
 

@@ -2,55 +2,75 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Collection
+from dataclasses import dataclass
 
 
-def parent_of(pid: int) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Process:
+    pid: int
+    parent: int
+    group: int
+
+
+def look(pid: int) -> Process | None:
     """None when there is no such process, or only its zombie, which its parent has yet to reap."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            # The command name may hold spaces and brackets: count from the last one.
-            state, parent = stat.read().rpartition(b")")[2].split()[:2]
+        stat = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # The command name may hold spaces and brackets: count from the last one.
+        state, parent, group = os.read(stat, 4096).rpartition(b")")[2].split()[:3]
     except (OSError, ValueError):
         return None
-    return None if state in (b"Z", b"X") else int(parent)
+    finally:
+        os.close(stat)
+    return None if state in (b"Z", b"X") else Process(pid, int(parent), int(group))
 
 
-def descendants(root: int, *, skip: Collection[int] = ()) -> list[tuple[int, int]]:
-    """(pid, parent) of everything alive below `root`, parents first, without the subtrees in `skip`.
+def descendants(root: int, *, skip: Collection[int] = ()) -> list[Process]:
+    """Everything alive below `root`, parents first, without the subtrees in `skip`.
 
     One pass over /proc: /proc/<pid>/task/*/children is missing from many kernels.
     """
-    children: dict[int, list[int]] = {}
+    children: dict[int, list[Process]] = {}
     for name in os.listdir("/proc"):
-        if name.isdigit() and (parent := parent_of(int(name))) is not None:
-            children.setdefault(parent, []).append(int(name))
-    found: list[tuple[int, int]] = []
+        if name.isdigit() and (process := look(int(name))) is not None:
+            children.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
     queue = [root]
     while queue:
-        parent = queue.pop(0)
-        below = [child for child in children.get(parent, ()) if child not in skip]
-        found += [(child, parent) for child in below]
-        queue += below
+        below = [process for process in children.get(queue.pop(0), ()) if process.pid not in skip]
+        found += below
+        queue += [process.pid for process in below]
     return found
 
 
 def kill_descendants(*, skip: Collection[int] = ()) -> set[int]:
     """SIGKILL everything below this process once; the caller reaps and repeats until nothing is left."""
     me = os.getpid()
-    return {pid for pid, parent in descendants(me, skip=skip) if _kill(pid, parent, me)}
+    found = descendants(me, skip=skip)
+    # Groups first: a group dies in one blow, while a process may fork between our look and our signal.
+    # The script began its own session, so a group with one descendant has no other members.
+    for group in {process.group for process in found} - {os.getpgrp()}:
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+    return {process.pid for process in found if _kill(process, me)}
 
 
-def _kill(pid: int, parent: int, me: int) -> bool:
+def _kill(process: Process, me: int) -> bool:
     """A number may have been reused since we looked, so pin the process first and look again."""
     try:
-        pinned = os.pidfd_open(pid)
+        pinned = os.pidfd_open(process.pid)
     except OSError:
-        return False
+        return True  # the blow to its group has ended it
     try:
-        if parent_of(pid) not in (parent, me):
+        now = look(process.pid)
+        if now is not None and now.parent not in (process.parent, me):
             return False
         signal.pidfd_send_signal(pinned, signal.SIGKILL)
     except OSError:

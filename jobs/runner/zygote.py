@@ -70,9 +70,11 @@ class Zygote:
 
     def _obey(self, control: socket.socket) -> None:
         try:
-            message, fds, _, _ = socket.recv_fds(control, 16, 1, socket.MSG_CMSG_CLOEXEC)
+            message, fds, _, _ = socket.recv_fds(control, 16, 1)
         except ConnectionError:
             message, fds = b"", []
+        for fd in fds:
+            os.set_inheritable(fd, False)  # recv_fds drops its flags argument: MSG_CMSG_CLOEXEC would be lost
         if not message:
             control.close()
             self._control = None
@@ -117,7 +119,9 @@ def main() -> None:
     linux.become_subreaper()
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages in each runner
-    Zygote(socket.socket(fileno=int(sys.argv[1]))).serve()
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    Zygote(control).serve()
 
 
 if __name__ == "__main__":
