@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from portal.lib import crypto
 from tests import services
+
+TEST_KEY = crypto.generate_key()
+
+
+@pytest.fixture(autouse=True)
+def encryption_key(settings: Any) -> str:
+    """Secrets can be saved in tests; nothing is derived from SECRET_KEY."""
+    settings.FIELD_ENCRYPTION_KEYS = [TEST_KEY]
+    return TEST_KEY
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import UserObjectPermissionBase
 
 from accounts.models import TenantOwned
+from portal.lib.encrypted import EncryptedTextField
 
 
 class DataSource(TenantOwned):
-    """A connection of one tenant. `params` is what the driver's `Params` allows; the password is kept apart."""
+    """A connection of one tenant. `params` is what the driver's `Params` allows; the password is apart."""
 
     key = models.UUIDField(default=uuid4, unique=True, editable=False)  # binds the ciphertext to this row
     slug = models.SlugField(_("slug"), max_length=50)
@@ -18,7 +19,7 @@ class DataSource(TenantOwned):
     description = models.TextField(_("description"), blank=True, default="")
     kind = models.CharField(_("kind"), max_length=30)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
-    password_encrypted = models.TextField(blank=True, default="", editable=False)
+    password_encrypted = EncryptedTextField(blank=True, default="")
     is_active = models.BooleanField(_("active"), default=True)
     is_read_only = models.BooleanField(_("read-only"), default=True)
     tested_at = models.DateTimeField(_("last tested"), null=True, blank=True, editable=False)

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantOwned
+from portal.lib.encrypted import EncryptedTextField
 
 NAME_RULE = RegexValidator(
     r"^[A-Z][A-Z0-9_]*\Z", _("Use capital letters, digits and underscores, starting with a letter: API_KEY.")
@@ -19,7 +20,7 @@ class Secret(TenantOwned):
     key = models.UUIDField(default=uuid4, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=60, validators=[NAME_RULE])
     description = models.CharField(_("description"), max_length=200, blank=True, default="")
-    value_encrypted = models.TextField(editable=False)
+    value_encrypted = EncryptedTextField()
 
     class Meta:
         verbose_name = _("secret")
