@@ -1,4 +1,4 @@
-"""Bells: Celery messages that name a queue. They carry no authority; a lost bell only delays (the sweep rings again)."""
+"""Bells: Celery messages that name a queue. They carry no authority; a lost one only delays, the sweep rings again."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -29,7 +28,7 @@ class IllegalTransitionError(Exception):
     """Code asked for a transition the table forbids: a defect, not a race."""
 
 
-def create_run(
+def create_run(  # noqa: PLR0913 - what may be said of a new run
     job: Job,
     *,
     origin: str,
@@ -169,7 +168,3 @@ def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
         rerun_of=run,
         revision=None if use_latest else run.revision,
     )
-
-
-def token_plus_one() -> F:
-    return F("token") + 1

@@ -5,6 +5,7 @@ Each variable NAME may also be given as NAME_FILE, the path of a file that holds
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import environ
 from django.utils.translation import gettext_lazy as _
 
 from portal import unfold as unfold_settings
-from portal.lib import mysql_driver
+from portal.lib import localenv, mysql_driver
 from portal.lib.logconf import configure as configure_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,6 +25,8 @@ TESTING = "pytest" in sys.modules
 DEBUG = env.bool("DEBUG", default=False)
 ENVIRONMENT = env("PORTAL_ENVIRONMENT", default="development")
 DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+if not TESTING:
+    localenv.load(DATA_DIR, os.environ)
 
 INSECURE_KEY = "insecure-development-key-never-use-it-in-production-0123456789abcdef"
 SECRET_KEY = env("SECRET_KEY", default=INSECURE_KEY)
@@ -215,6 +218,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    "jobs.housekeeping": {"task": "jobs.housekeeping", "schedule": 60.0, "options": {"expires": 50}}
+}
 CELERY_BEAT_SCHEDULER = "jobs.scheduling.clock:LedgerScheduler"
 
 # --- The engine (engine.md) ---

@@ -77,10 +77,12 @@ def _candidates(queue: str, passed: list[int]) -> QuerySet[Run]:
     features = connection.features
     if not features.has_select_for_update:
         return rows
-    lock = {"skip_locked": features.has_select_for_update_skip_locked}
+    skip = features.has_select_for_update_skip_locked
     if features.has_select_for_update_of:
-        return rows.select_for_update(of=("self", "job"), no_key=features.has_select_for_no_key_update, **lock)
-    return rows.select_for_update(**lock)
+        return rows.select_for_update(
+            of=("self", "job"), no_key=features.has_select_for_no_key_update, skip_locked=skip
+        )
+    return rows.select_for_update(skip_locked=skip)
 
 
 def judge(run: Run, *, kinds: Collection[str]) -> Verdict:

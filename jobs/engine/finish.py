@@ -38,7 +38,7 @@ class Ending:
 
 
 def finish(run: Run, attempt: Attempt, ending: Ending) -> bool:
-    """Settle the run and end the attempt in one transaction. False: fenced, somebody else has decided; nothing written."""
+    """Settle the run and end the attempt in one transaction. False: fenced, nothing was written."""
     with transaction.atomic():
         fresh = Run.objects.filter(pk=run.pk, token=attempt.token, status=RunStatus.RUNNING).first()
         if fresh is None:

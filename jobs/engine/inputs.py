@@ -70,4 +70,4 @@ def environment_of(definition: JobDefinition, secrets: Mapping[str, str], work_d
     env.setdefault("LANG", "C.UTF-8")
     env |= {"HOME": str(work_dir), "TMPDIR": str(work_dir), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     env |= definition.environment
-    return env | secrets
+    return {**env, **secrets}

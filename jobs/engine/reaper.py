@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import datetime
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from jobs.engine.finish import Ending, finish
@@ -50,14 +48,14 @@ def lose(run: Run, words: str) -> bool:
         status=AttemptStatus.LOST,
         reason_code=ReasonCode.WORKER_LOST,
         reason=words % {"worker": attempt.worker_name},
-        **stored_log_facts(attempt),
+        log_bytes=stored_log_bytes(attempt),
     )
     return finish(run, attempt, ending)
 
 
-def stored_log_facts(attempt: Attempt) -> dict[str, int]:
+def stored_log_bytes(attempt: Attempt) -> int:
     """How much of the log had reached the ledger before the worker died."""
-    return {"log_bytes": sum(len(text.encode()) for text in attempt.chunks.values_list("text", flat=True).iterator())}
+    return sum(len(text.encode()) for text in attempt.chunks.values_list("text", flat=True).iterator())
 
 
 def is_process_alive(pid: int) -> bool:
@@ -70,5 +68,5 @@ def is_process_alive(pid: int) -> bool:
 
 
 def _runner_lives(run: Run) -> bool:
-    pids = Attempt.objects.filter(Q(run=run, token=run.token) & ~Q(pid=None)).values_list("pid", flat=True)
-    return any(is_process_alive(pid) for pid in pids if pid != os.getpid())
+    pids = Attempt.objects.filter(run=run, token=run.token).values_list("pid", flat=True)
+    return any(is_process_alive(pid) for pid in pids if pid is not None)

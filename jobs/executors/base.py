@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 from django.utils.functional import Promise
 from pydantic import BaseModel, ConfigDict
 
+from datasources.query import ConnectionTarget
 from jobs.states import ReasonCode
 from portal.lib.plugins import Registry
 
@@ -50,17 +51,6 @@ class ScriptRunner(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connection:
-    """A datasource as the engine resolved it for this run: opened by `datasources.query`, never by hand."""
-
-    slug: str
-    kind: str
-    params: Mapping[str, Any]
-    password: str = field(repr=False)
-    is_read_only: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Context:
     """Everything one attempt may know. Times are seconds; `deadline` is on the monotonic clock."""
 
@@ -76,7 +66,7 @@ class Context:
     deadline: float | None
     log: Log
     run_script: ScriptRunner
-    datasource: Callable[[str], Connection]  # by slug; raises ExecutorError when the right is gone
+    datasource: Callable[[str], ConnectionTarget]  # by slug; raises ExecutorError when the right is gone
     on_cancel: Callable[[Callable[[], None]], None]  # register what must be called to interrupt this attempt
     scheduled_for: datetime | None = None  # the nominal instant of the run
 

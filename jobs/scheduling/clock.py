@@ -40,8 +40,8 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
     def tick(self, *args: object, **kwargs: object) -> float:
         """Seconds to sleep. Without a database beat goes on trying: nothing is lost, the cursor waits."""
         try:
-            housekeeping: float = super().tick(*args, **kwargs)
-            return min(housekeeping or 0.0, self._ledger_tick())
+            housekeeping: float = super().tick(*args, **kwargs) or 0.0
+            return min(housekeeping, self._ledger_tick())
         except DatabaseError as error:
             log.warning("The ledger can't be reached; beat tries again.", extra={"error": str(error)})
             connection.close()
@@ -90,7 +90,8 @@ def seconds_to_next(now: datetime) -> float:
     moments = [moment for moment in (fire, retry) if moment is not None]
     if not moments:
         return LONGEST_SLEEP
-    return min(max((min(moments) - now).total_seconds(), SHORTEST_SLEEP), LONGEST_SLEEP)
+    seconds: float = (min(moments) - now).total_seconds()
+    return min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)
 
 
 def beat_is_alive(now: datetime) -> bool:

@@ -19,8 +19,9 @@ from jobs.bells import ring_on_commit
 from jobs.models import Job, Run, RunEvent, Schedule
 from jobs.policies import OverlapPolicy
 from jobs.runs import fire_key, make_way, row_values
+from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.misfire import Decision, decide
-from jobs.scheduling.triggers import Trigger, TriggerError, parse_trigger
+from jobs.scheduling.triggers import Trigger, parse_trigger
 from jobs.states import ACTIVE, Origin, ReasonCode, RunStatus
 
 log = logging.getLogger(__name__)

@@ -139,16 +139,12 @@ def test_times_of_day_agree_with_every_minute_walked(switch, minutes, hours, off
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(SWITCHES), st.sampled_from(["*", "*/7", "5/20", "10-50/10"]), HOURS, st.integers(-300, 60)
-)
+@given(st.sampled_from(SWITCHES), st.sampled_from(["*", "*/7", "5/20", "10-50/10"]), HOURS, st.integers(-300, 60))
 def test_rhythms_agree_with_every_minute_walked(switch, minute, hours, offset):
     zone, moment = switch
     start = utc(moment) + timedelta(minutes=offset)
     end = start + timedelta(hours=9)
-    minutes = {"*": range(60), "*/7": range(0, 60, 7), "5/20": (5, 25, 45), "10-50/10": range(10, 51, 10)}[
-        minute
-    ]
+    minutes = {"*": range(60), "*/7": range(0, 60, 7), "5/20": (5, 25, 45), "10-50/10": range(10, 51, 10)}[minute]
     expected = brute_force(minutes, hours, zone, start, end, elapsed=True)
     trigger = CronTrigger(f"{minute} {','.join(map(str, hours))} * * *", zone)
     assert trigger.between(start, end, 999) == expected

@@ -47,9 +47,7 @@ def test_a_clock_that_went_back_fires_nothing(policy):
 @pytest.mark.parametrize(("late", "is_missed"), [(timedelta(0), False), (timedelta(microseconds=1), True)])
 def test_a_fire_time_exactly_as_old_as_the_grace_is_in_time(late, is_missed):
     now = NOON + GRACE + late
-    decision = decide(
-        OnceTrigger(NOON), cursor_at=NOON - GRACE, now=now, grace=GRACE, policy=MisfirePolicy.SKIP
-    )
+    decision = decide(OnceTrigger(NOON), cursor_at=NOON - GRACE, now=now, grace=GRACE, policy=MisfirePolicy.SKIP)
     assert bool(decision.missed) == is_missed
     assert bool(decision.runs) != is_missed
     assert decision.cursor_at == NOON
@@ -117,9 +115,7 @@ def test_many_fire_times_in_time_come_in_portions():
     every_second = IntervalTrigger(timedelta(seconds=1), NOON - timedelta(days=1))
     first = decided(every_second, timedelta(seconds=150), MisfirePolicy.RUN_ONCE)
     assert (len(first.runs), first.has_more) == (100, True)
-    second = decide(
-        every_second, cursor_at=first.cursor_at, now=NOON, grace=GRACE, policy=MisfirePolicy.RUN_ONCE
-    )
+    second = decide(every_second, cursor_at=first.cursor_at, now=NOON, grace=GRACE, policy=MisfirePolicy.RUN_ONCE)
     assert (len(second.runs), second.has_more, second.cursor_at) == (50, False, NOON)
 
 

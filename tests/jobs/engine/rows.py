@@ -1,0 +1,47 @@
+"""Rows the engine's tests need."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from jobs.definitions import parse_definition, plain
+from jobs.engine.claim import Claimed, claim
+from jobs.models import Job, JobRevision, Run, WorkerNode
+from jobs.runs import create_run
+from jobs.states import Origin
+from tests.jobs import rows
+
+LEASE = timedelta(seconds=60)
+KINDS = ["python", "shell"]
+HOUR = timedelta(hours=1)
+
+
+def job(slug: str = "report", *, script: str = "echo hi", kind: str = "shell", **fields: Any) -> Job:
+    """A job whose revision holds a whole, valid definition; `fields` may be of the row or of the definition."""
+    own = {name: fields.pop(name) for name in ("is_enabled", "of") if name in fields}
+    content = {"name": slug, "kind": kind, "params": {"script": script}, **fields}
+    definition = parse_definition(content)
+    columns = {name: fields[name] for name in ("overlap", "overlap_limit", "queue", "priority") if name in fields}
+    made = rows.job(slug, kind=kind, params=content["params"], **columns, **own)
+    JobRevision.objects.filter(pk=made.revision_id).update(definition=plain(definition))
+    return Job.objects.select_related("revision", "tenant").get(pk=made.pk)
+
+
+def node(name: str = "w1", **fields: Any) -> WorkerNode:
+    now = timezone.now()
+    values: dict[str, Any] = {"slot": f"h/{name}", "host": "h", "pid": 1, "capacity": 4}
+    values |= {"queues": ["default"], "capabilities": KINDS, "started_at": now, "last_seen_at": now, **fields}
+    return WorkerNode.objects.create(name=name, **values)
+
+
+def queued(of: Job, **fields: Any) -> Run:
+    run = create_run(of, origin=fields.pop("origin", Origin.MANUAL))
+    if fields:
+        Run.objects.filter(pk=run.pk).update(**fields)
+        run.refresh_from_db()
+    return run
+
+
+def take(on: WorkerNode, queue: str = "default", kinds: list[str] = KINDS) -> Claimed | None:
+    return claim(on, queue, kinds=kinds, lease=LEASE)

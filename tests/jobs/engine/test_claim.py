@@ -1,0 +1,113 @@
+"""The claim: who runs what next."""
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Attempt, Run
+from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
+from tests.jobs.engine import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def node():
+    return rows.node()
+
+
+def test_a_claim_moves_the_run_and_opens_an_attempt(node):
+    run = rows.queued(rows.job())
+    claimed = rows.take(node)
+    run.refresh_from_db()
+    assert (run.status, run.token, run.worker) == (RunStatus.RUNNING, 1, node)
+    assert run.lease_until > timezone.now()
+    assert Attempt.objects.get(run=run) == claimed.attempt
+    assert (claimed.attempt.number, claimed.attempt.token, claimed.attempt.status) == (1, 1, AttemptStatus.RUNNING)
+
+
+def test_nothing_is_claimed_before_its_time(node):
+    rows.queued(rows.job(), not_before=timezone.now() + rows.HOUR)
+    assert rows.take(node) is None
+
+
+def test_the_higher_priority_goes_first(node):
+    rows.queued(rows.job("low"))
+    urgent = rows.queued(rows.job("high", priority=5))
+    assert rows.take(node).run.pk == urgent.pk
+
+
+def test_another_queue_is_left_alone(node):
+    rows.queued(rows.job(queue="slow"))
+    assert rows.take(node) is None
+
+
+def test_a_second_manual_run_of_a_job_waits_and_says_why(node):
+    job = rows.job()
+    first, second = rows.queued(job), rows.queued(job)
+    assert rows.take(node).run.pk == first.pk
+    assert rows.take(node) is None
+    second.refresh_from_db()
+    assert second.wait_reason == WaitReason.OVERLAP
+    assert f"#{first.pk}" in second.reason
+
+
+def test_a_scheduled_run_that_meets_a_running_one_is_skipped_with_its_name(node):
+    job = rows.job()
+    first, second = rows.queued(job), rows.queued(job, origin=Origin.SCHEDULE)
+    rows.take(node)
+    assert rows.take(node) is None
+    second.refresh_from_db()
+    assert (second.status, second.reason_code) == (RunStatus.SKIPPED, ReasonCode.OVERLAP)
+    assert f"#{first.pk}" in second.reason
+
+
+def test_allow_runs_up_to_its_limit(node):
+    job = rows.job(overlap="allow", overlap_limit=2)
+    for _ in range(3):
+        rows.queued(job)
+    assert [rows.take(node) is None for _ in range(3)] == [False, False, True]
+
+
+def test_blocked_runs_do_not_hide_the_ones_behind_them(node):
+    job = rows.job()
+    for _ in range(30):
+        rows.queued(job)
+    other = rows.queued(rows.job("other"))
+    rows.take(node)
+    assert rows.take(node).run.pk == other.pk
+
+
+def test_a_tenant_at_its_limit_waits(node):
+    job = rows.job()
+    job.tenant.running_limit = 1
+    job.tenant.save()
+    rows.queued(job)
+    waiting = rows.queued(rows.job("other"))
+    rows.take(node)
+    assert rows.take(node) is None
+    waiting.refresh_from_db()
+    assert waiting.wait_reason == WaitReason.TENANT_QUOTA
+
+
+def test_a_kind_the_worker_lacks_waits_and_names_the_kind(node):
+    run = rows.queued(rows.job())
+    assert rows.take(node, kinds=["http"]) is None
+    run.refresh_from_db()
+    assert run.wait_reason == WaitReason.NO_CAPABLE_WORKER
+    assert "shell" in run.reason
+
+
+def test_a_scheduled_run_of_a_disabled_job_is_skipped(node):
+    job = rows.job()
+    run = rows.queued(job, origin=Origin.SCHEDULE)
+    job.is_enabled = False
+    job.save()
+    assert rows.take(node) is None
+    run.refresh_from_db()
+    assert (run.status, run.reason_code) == (RunStatus.SKIPPED, ReasonCode.JOB_DISABLED)
+
+
+def test_a_run_that_was_cancelled_meanwhile_is_not_claimed(node):
+    run = rows.queued(rows.job())
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.CANCELLED)
+    assert rows.take(node) is None

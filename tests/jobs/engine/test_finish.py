@@ -1,0 +1,92 @@
+"""The end of an attempt: written once, with the run's token."""
+
+import pytest
+from django.utils import timezone
+
+from jobs.engine.finish import Ending, finish
+from jobs.engine.reaper import reap
+from jobs.models import Attempt, Run, RunEvent
+from jobs.runs import cancel_run
+from jobs.states import AttemptStatus, ReasonCode, RunStatus, WaitReason
+from tests.jobs.engine import rows
+
+pytestmark = pytest.mark.django_db
+SUCCESS = Ending(status=AttemptStatus.SUCCEEDED, exit_code=0, outputs={"rows": "3"})
+FAILURE = Ending(
+    status=AttemptStatus.TECHNICAL_FAILURE, exit_code=2, reason_code=ReasonCode.SCRIPT_FAILED, reason="It broke."
+)
+
+
+@pytest.fixture
+def claimed():
+    rows.queued(rows.job(retry={"max": 1, "backoff": "fixed", "base": "10s"}))
+    return rows.take(rows.node())
+
+
+def test_success_ends_run_and_attempt(claimed):
+    assert finish(claimed.run, claimed.attempt, SUCCESS)
+    run, attempt = Run.objects.get(), Attempt.objects.get()
+    assert (run.status, run.exit_code, run.outputs, run.lease_until) == (RunStatus.SUCCEEDED, 0, {"rows": "3"}, None)
+    assert (attempt.status, attempt.exit_code) == (AttemptStatus.SUCCEEDED, 0)
+    assert attempt.ended_at == run.ended_at is not None
+
+
+def test_every_move_is_an_event(claimed):
+    finish(claimed.run, claimed.attempt, SUCCESS)
+    moves = list(RunEvent.objects.order_by("pk").values_list("old", "new"))
+    assert moves == [("", "queued"), ("queued", "running"), ("running", "succeeded")]
+
+
+def test_a_technical_failure_goes_back_to_the_queue_and_waits(claimed):
+    before = timezone.now()
+    finish(claimed.run, claimed.attempt, FAILURE)
+    run = Run.objects.get()
+    assert (run.status, run.tries_used, run.wait_reason) == (RunStatus.QUEUED, 1, WaitReason.RETRY_BACKOFF)
+    assert 4 < (run.not_before - before).total_seconds() < 16
+
+
+def test_the_last_try_fails_with_its_cause(claimed):
+    finish(claimed.run, claimed.attempt, FAILURE)
+    Run.objects.update(not_before=timezone.now() - rows.HOUR)
+    again = rows.take(claimed.run.worker)
+    assert again.attempt.number == 2
+    finish(again.run, again.attempt, FAILURE)
+    run = Run.objects.get()
+    assert (run.status, run.reason_code, run.reason) == (RunStatus.TECHNICAL_FAILURE, "script_failed", "It broke.")
+
+
+def test_a_fenced_worker_writes_nothing(claimed):
+    Run.objects.update(token=2)
+    assert not finish(claimed.run, claimed.attempt, SUCCESS)
+    assert Run.objects.get().status == RunStatus.RUNNING
+    assert Attempt.objects.get().status == AttemptStatus.RUNNING
+
+
+def test_a_terminal_run_never_changes(claimed):
+    finish(claimed.run, claimed.attempt, SUCCESS)
+    assert not finish(claimed.run, claimed.attempt, FAILURE)
+    assert not cancel_run(Run.objects.get(), actor=None)
+    assert Run.objects.get().status == RunStatus.SUCCEEDED
+
+
+def test_a_run_asked_to_cancel_ends_with_the_askers_reason(claimed):
+    assert cancel_run(claimed.run, actor=None, reason="Wrong day.")
+    finish(claimed.run, claimed.attempt, Ending(status=AttemptStatus.CANCELLED))
+    run = Run.objects.get()
+    assert (run.status, run.reason_code, run.reason) == (RunStatus.CANCELLED, "cancelled_by_user", "Wrong day.")
+
+
+def test_an_expired_lease_is_taken_over_and_the_old_worker_is_fenced(claimed):
+    now = timezone.now()
+    Run.objects.update(lease_until=now - rows.HOUR)
+    assert reap(now) == 1
+    run = Run.objects.get()
+    assert (run.status, run.lost_count, run.tries_used) == (RunStatus.QUEUED, 1, 0)
+    assert Attempt.objects.get().status == AttemptStatus.LOST
+    assert not finish(claimed.run, claimed.attempt, SUCCESS)
+    assert reap(now) == 0
+
+
+def test_a_lease_that_holds_is_not_touched(claimed):
+    assert reap(timezone.now()) == 0
+    assert Run.objects.get().status == RunStatus.RUNNING
