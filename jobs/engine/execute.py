@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from jobs.definitions import JobDefinition
+from jobs.definitions import JobDefinition, definition_errors
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, finish
@@ -76,7 +76,7 @@ def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         words = _("This worker does not know jobs of kind “%(kind)s”.") % {"kind": error}
         return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.MISSING_DRIVER)
     except ValidationError as error:
-        words = _("The job's definition can't be run: %(why)s") % {"why": error.errors()[0]["msg"]}
+        words = _("The job's definition can't be run: %(why)s") % {"why": definition_errors(error)[0]}
         return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.BAD_DEFINITION)
     except OSError as error:
         words = _("The worker could not prepare the run: %(why)s.") % {"why": os.strerror(error.errno or 0)}

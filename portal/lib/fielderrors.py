@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -38,7 +38,7 @@ class FieldErrors(ValueError):
         self.errors = list(errors)
 
     @classmethod
-    def of(cls, path: str, message: str) -> FieldErrors:
+    def of(cls, path: str, message: str) -> Self:
         return cls([FieldError(path=path, message=message)])
 
 
