@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from datasources.connections import AccessRefusedError, secret_values, target_for
 from datasources.models import DataSource
-from datasources.query import ConnectionTarget
+from datasources.target import ConnectionTarget
 from jobs.definitions import JobDefinition
 from jobs.executors.base import TECHNICAL
 from jobs.models import Run

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 from django.utils.functional import Promise
 from pydantic import BaseModel, ConfigDict
 
-from datasources.query import ConnectionTarget
+from datasources.target import ConnectionTarget
 from jobs.states import ReasonCode
 from portal.lib.plugins import Registry
 

@@ -1,0 +1,20 @@
+"""A connection as the door resolved it: everything `datasources.query` needs, and no row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionTarget:
+    """One datasource, for one use. `key` names it in the pool; the password never shows in a repr."""
+
+    slug: str
+    kind: str
+    params: Mapping[str, Any]
+    password: str = field(repr=False)
+    is_read_only: bool
+    tenant: str
+    key: str
