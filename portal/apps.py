@@ -10,3 +10,7 @@ class PortalAdminConfig(AdminConfig):
 class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = _("Portal")
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from portal import checks  # noqa: F401

@@ -58,9 +58,7 @@ STRINGS: dict[str, str | Promise] = {
     "schedule.not_seven_fields": _("The expression does not have 5, 6 or 7 fields. Typing here replaces it."),
     "schedule.next_times": _("Next times"),
     "schedule.never": _("This schedule does not fire any more."),
-    "schedule.unreachable": _(
-        "The preview cannot be reached at the moment. The schedule is checked when you save."
-    ),
+    "schedule.unreachable": _("The preview cannot be reached at the moment. The schedule is checked when you save."),
     "upload.wrong_type": _("{name} was not read: choose a file that ends in .py, .sh, .sql or .txt."),
     "upload.too_large": _("{name} was not read: it is larger than {limit}."),
     "upload.unreadable": _("{name} could not be read. Choose it again."),

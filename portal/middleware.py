@@ -23,9 +23,7 @@ class DatabaseDownMiddleware:
         if not isinstance(exception, OperationalError):
             return None
         text = _("The portal's database can't be reached right now. Try again in a few seconds.")
-        return HttpResponse(
-            text, status=503, headers={"Retry-After": "5"}, content_type="text/plain; charset=utf-8"
-        )
+        return HttpResponse(text, status=503, headers={"Retry-After": "5"}, content_type="text/plain; charset=utf-8")
 
 
 class LanguageMiddleware(LocaleMiddleware):

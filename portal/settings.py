@@ -25,7 +25,7 @@ TESTING = "pytest" in sys.modules
 DEBUG = env.bool("DEBUG", default=False)
 ENVIRONMENT = env("PORTAL_ENVIRONMENT", default="development")
 DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-if not TESTING:
+if not TESTING and sys.argv[1:2] != ["up"]:  # `up` itself makes them
     localenv.load(DATA_DIR, os.environ)
 
 INSECURE_KEY = "insecure-development-key-never-use-it-in-production-0123456789abcdef"
@@ -179,9 +179,7 @@ TIME_ZONE = env("TIME_ZONE", default="Asia/Shanghai")
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "staticfiles"
-STATICFILES_DIRS = [
-    path for path in (BASE_DIR / "portal" / "static", BASE_DIR / "frontend" / "dist") if path.is_dir()
-]
+STATICFILES_DIRS = [path for path in (BASE_DIR / "portal" / "static", BASE_DIR / "frontend" / "dist") if path.is_dir()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -237,9 +235,7 @@ PORTAL_SCRIPT_MAX_BYTES = env.int("PORTAL_SCRIPT_MAX_BYTES", default=1024 * 1024
 PORTAL_SQL_MAX_ROWS = env.int("PORTAL_SQL_MAX_ROWS", default=1000)
 PORTAL_DEFAULT_TIMEOUT_SECONDS = env.int("PORTAL_DEFAULT_TIMEOUT_SECONDS", default=3600)
 # Folders a SQLite datasource may live in; the ledger's own file is always refused.
-PORTAL_SQLITE_ROOTS = [
-    Path(p).resolve() for p in env.list("PORTAL_SQLITE_ROOTS", default=[str(DATA_DIR / "files")])
-]
+PORTAL_SQLITE_ROOTS = [Path(p).resolve() for p in env.list("PORTAL_SQLITE_ROOTS", default=[str(DATA_DIR / "files")])]
 # Addresses outbound HTTP may reach although they are private, as networks: "127.0.0.0/8,10.1.0.0/16".
 PORTAL_HTTP_ALLOWED_NETWORKS = env.list(
     "PORTAL_HTTP_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else []

@@ -38,6 +38,8 @@ DOORS = {
     "apps",
     "checks",
     "middleware",
+    "templatetags",
+    "forms",
 }
 ENGINE = {"engine"}
 ENGINE_MODULES = {"jobs.scheduling.tick", "jobs.scheduling.clock"}

@@ -24,15 +24,11 @@ def parse_duration(text: str) -> timedelta:
             )
             % {"text": text.strip()[:40]}
         )
-    seconds = sum(
-        int(count or 0) * size for count, size in zip(match.groups(), _SECONDS.values(), strict=True)
-    )
+    seconds = sum(int(count or 0) * size for count, size in zip(match.groups(), _SECONDS.values(), strict=True))
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
-        raise DurationError(
-            _("“%(text)s” is too long for a duration.") % {"text": text.strip()[:40]}
-        ) from None
+        raise DurationError(_("“%(text)s” is too long for a duration.") % {"text": text.strip()[:40]}) from None
 
 
 def format_duration(duration: timedelta) -> str:

@@ -6,15 +6,15 @@ from pathlib import Path
 COLUMNS = ("username", "password", "role", "tenant")
 
 
-def text(*, address: str, data_dir: Path, seconds: float) -> str:
-    lines = ["", f"  The portal is ready (after {seconds:.1f} s):  {address}/", ""]
+def text(*, address: str, data_dir: Path, seconds: float, ready: bool = True) -> str:
+    state = f"is ready (after {seconds:.1f} s)" if ready else "is starting"
+    lines = ["", f"  The portal {state}:  {address}/", ""]
     logins = _logins(data_dir / "credentials.txt")
     if logins:
         widths = [max(len(row[column]) for row in [COLUMNS, *logins]) for column in range(len(COLUMNS))]
         for row in [COLUMNS, *logins]:
             lines.append(
-                "    "
-                + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             )
         lines += ["", f"  Log-ins: {_short(data_dir / 'credentials.txt')}"]
     lines += [f"  Logs:    {_short(data_dir / 'logs')}/", "  Stop:    Ctrl-C", ""]

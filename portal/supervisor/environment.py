@@ -36,9 +36,7 @@ def web_port(environ: Mapping[str, str]) -> int:
     return int(text)
 
 
-def prepare(
-    data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int | None
-) -> tuple[Plan, int | None]:
+def prepare(data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int | None) -> tuple[Plan, int | None]:
     """Make the folders, keys and configuration of this start; also returns the embedded broker's port."""
     for folder in (data_dir, data_dir / "logs", data_dir / "files"):
         folder.mkdir(parents=True, exist_ok=True)

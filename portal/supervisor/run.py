@@ -68,8 +68,7 @@ class Supervisor:
         self.plan = plan
         if not ports.is_free(plan.bind, port):
             raise StartError(
-                f"Port {port} on {plan.bind} is in use by another program. "
-                f"Choose another one: PORT={port + 1} make run"
+                f"Port {port} on {plan.bind} is in use by another program. Choose another one: PORT={port + 1} make run"
             )
         self.runtime.write(pid=os.getpid(), address=plan.address, broker_port=broker_port)
         self._start_broker()
@@ -137,9 +136,8 @@ class Supervisor:
                 f"Not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}. "
                 f"The logs in {self.data_dir / 'logs'} tell more; what died is started again."
             )
-        self.say(
-            banner.text(address=self.plan.address, data_dir=self.data_dir, seconds=time.monotonic() - began)
-        )
+        seconds = time.monotonic() - began
+        self.say(banner.text(address=self.plan.address, data_dir=self.data_dir, seconds=seconds, ready=not missing))
 
     # --- watch ---
     def _tick(self) -> None:
@@ -187,9 +185,7 @@ class Supervisor:
         hurried = asked + 1 if asked else 1
         while child.process is not None and child.process.poll() is None:
             if time.monotonic() > deadline:
-                self.say(
-                    f"{child.name}: did not stop within {child.service.stop_seconds:.0f} s and is killed."
-                )
+                self.say(f"{child.name}: did not stop within {child.service.stop_seconds:.0f} s and is killed.")
             if time.monotonic() > deadline or self.stop_count >= hurried:
                 break
             self._sleep(TICK_SECONDS)

@@ -46,9 +46,7 @@ def _worker(plan: Plan) -> Service:
     argv += [f"--concurrency={environ.get('PORTAL_WORKER_CONCURRENCY') or '16'}"]
     argv += ["--without-gossip", "--without-mingle", "--without-heartbeat", "-n", "embedded@%h"]
     argv += ["-Q", environ.get("PORTAL_QUEUES") or "default", "--loglevel", _log_level(environ)]
-    drain = float(environ.get("PORTAL_DRAIN_SECONDS") or 30) + float(
-        environ.get("PORTAL_KILL_GRACE_SECONDS") or 10
-    )
+    drain = float(environ.get("PORTAL_DRAIN_SECONDS") or 30) + float(environ.get("PORTAL_KILL_GRACE_SECONDS") or 10)
     return Service(name="worker", argv=tuple(argv), stop_seconds=drain + 5)
 
 

@@ -1,0 +1,66 @@
+"""The checks of an installation refuse what must not start in production."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from portal import checks
+
+
+@pytest.fixture(autouse=True)
+def production(settings: Any) -> None:
+    settings.ENVIRONMENT = "production"
+    settings.SECRET_KEY = "x1" * 30
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    settings.ALLOWED_HOSTS = ["portal.example.com"]
+    settings.CELERY_BROKER_URL = "redis://:word@broker.example.com:6379/0"
+    settings.DEBUG = False
+
+
+def ids() -> list[str | None]:
+    found = [*checks.check_keys(), *checks.check_debug(), *checks.check_hosts(), *checks.check_broker()]
+    return [one.id for one in found]
+
+
+def test_a_careful_installation_passes() -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("SECRET_KEY", "short", "portal.E001"),
+        ("FIELD_ENCRYPTION_KEYS", [], "portal.E002"),
+        ("FIELD_ENCRYPTION_KEYS", ["not-a-key"], "portal.E003"),
+        ("DEBUG", True, "portal.E004"),
+        ("ALLOWED_HOSTS", ["*"], "portal.E005"),
+        ("CELERY_BROKER_URL", "redis://broker.example.com:6379/0", "portal.E006"),
+        ("CELERY_BROKER_URL", "amqp://guest:guest@broker.example.com//", "portal.E006"),
+    ],
+)
+def test_a_careless_setting_is_refused(settings: Any, name: str, value: Any, expected: str) -> None:
+    setattr(settings, name, value)
+    assert ids() == [expected]
+
+
+def test_the_key_in_the_source_is_refused(settings: Any) -> None:
+    settings.SECRET_KEY = settings.INSECURE_KEY
+    assert ids() == ["portal.E001"]
+
+
+def test_a_laptop_may_do_without(settings: Any) -> None:
+    settings.ENVIRONMENT = "development"
+    settings.SECRET_KEY = settings.INSECURE_KEY
+    settings.FIELD_ENCRYPTION_KEYS = []
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.DEBUG = True
+    assert ids() == []
+
+
+def test_debug_on_a_public_address_is_refused_even_in_development(settings: Any) -> None:
+    settings.ENVIRONMENT = "development"
+    settings.DEBUG = True
+    assert ids() == ["portal.E004"]
