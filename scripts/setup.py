@@ -152,9 +152,7 @@ def install_mysqlclient() -> None:
         done = pip_install("mysql.txt", timeout=300)
         reason = "" if done.returncode == 0 else re.sub(r"\s+", " ", last_line(done))[:160]
     if reason:
-        say(
-            f"mysqlclient was not built: {reason}. PyMySQL stands in; everything works, only slower on MySQL."
-        )
+        say(f"mysqlclient was not built: {reason}. PyMySQL stands in; everything works, only slower on MySQL.")
     stamp("mysql", wanted)
 
 

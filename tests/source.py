@@ -14,9 +14,7 @@ APPS = ("accounts", "datasources", "jobs", "alerts", "portal")
 def modules(*folders: str) -> list[Path]:
     """Every Python file below these folders, without migrations."""
     found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return sorted(
-        path for path in found if not {"migrations", "node_modules", "__pycache__"} & set(path.parts)
-    )
+    return sorted(path for path in found if not {"migrations", "node_modules", "__pycache__"} & set(path.parts))
 
 
 @cache

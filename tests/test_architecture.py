@@ -121,20 +121,14 @@ def impurities(tree: ast.Module, module: str) -> list[str]:
     """What a pure module must not do: rows, Celery, the clock. Django's TextChoices are only names."""
     found = []
     for name, line in source.imports(tree, module):
-        if name.startswith(
-            ("celery", "kombu", "django_celery_beat", "redis", "sqlalchemy", "httpx", "subprocess")
-        ):
+        if name.startswith(("celery", "kombu", "django_celery_beat", "redis", "sqlalchemy", "httpx", "subprocess")):
             found.append(f"{module}:{line} imports {name}")
         if name.startswith("django.db") and not name.endswith((".models", "Choices")):
             found.append(f"{module}:{line} imports {name}")
         if ".models." in f"{name}." and name.split(".")[0] in APPS:
             found.append(f"{module}:{line} imports {name}")
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Attribute)
-            and ast.unparse(node.value) == "models"
-            and "Choices" not in node.attr
-        ):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "models" and "Choices" not in node.attr:
             found.append(f"{module}:{node.lineno} uses models.{node.attr}")
         if isinstance(node, ast.Call) and _called(node) in CLOCKS and not node.args and _is_clock(node):
             found.append(f"{module}:{node.lineno} reads the clock")
@@ -181,8 +175,7 @@ def test_the_runner_needs_only_the_standard_library() -> None:
         f"{path.name}:{line} imports {name}"
         for path in source.modules("jobs/runner")
         for name, line in source.imports(source.tree(path), source.dotted(path))
-        if name.split(".")[0] not in allowed
-        or (name.startswith("jobs.") and not name.startswith("jobs.runner"))
+        if name.split(".")[0] not in allowed or (name.startswith("jobs.") and not name.startswith("jobs.runner"))
     ]
     assert not found, "\n".join(found)
 
@@ -222,9 +215,7 @@ def test_an_upward_import_is_seen(code: str) -> None:
     assert upward(ast.parse(code), "accounts.models.user")
 
 
-@pytest.mark.parametrize(
-    "code", ["from portal.lib import text", "import accounts.models", "from . import drivers"]
-)
+@pytest.mark.parametrize("code", ["from portal.lib import text", "import accounts.models", "from . import drivers"])
 def test_a_downward_import_is_allowed(code: str) -> None:
     assert not upward(ast.parse(code), "datasources.query")
 
@@ -252,6 +243,4 @@ def test_an_impurity_is_seen(code: str) -> None:
 
 
 def test_names_of_choices_are_pure() -> None:
-    assert not impurities(
-        ast.parse("from django.db import models\nclass S(models.TextChoices): ..."), "jobs.states"
-    )
+    assert not impurities(ast.parse("from django.db import models\nclass S(models.TextChoices): ..."), "jobs.states")

@@ -19,9 +19,7 @@ from tests.source import APPS, ROOT
 OURS = (*APPS, "tests", "scripts", "bench")
 MODULE_LINES, FUNCTION_LINES, CLASS_LINES, ARGUMENTS = 400, 60, 250, 6
 TEMPLATE_LINES, SETTINGS_LINES = 150, 300
-PRIVATE_HOST = re.compile(
-    r"https?://[^\s/\"'`<>]*(?:artifactory|nexus|\.internal|\.corp|\.intranet)\b", re.IGNORECASE
-)
+PRIVATE_HOST = re.compile(r"https?://[^\s/\"'`<>]*(?:artifactory|nexus|\.internal|\.corp|\.intranet)\b", re.IGNORECASE)
 PIP_OPTION = re.compile(
     r"^\s*(-i|--index-url|--extra-index-url|--find-links|-f|--trusted-host)\b|file://", re.MULTILINE
 )
@@ -69,17 +67,13 @@ def test_no_module_is_longer_than_its_limit() -> None:
 
 def test_no_function_class_or_argument_list_is_over_its_limit() -> None:
     found = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for path in source.modules(*OURS)
-        for line in oversized(source.tree(path))
+        f"{path.relative_to(ROOT)}:{line}" for path in source.modules(*OURS) for line in oversized(source.tree(path))
     ]
     assert not found, "\n".join(found)
 
 
 def test_no_template_is_longer_than_its_limit() -> None:
-    pages = [
-        path for path in tracked_files() if "templates" in path.parts and path.suffix in {".html", ".txt"}
-    ]
+    pages = [path for path in tracked_files() if "templates" in path.parts and path.suffix in {".html", ".txt"}]
     assert not [str(path.relative_to(ROOT)) for path in pages if too_long(path, TEMPLATE_LINES)]
 
 
@@ -92,8 +86,7 @@ def test_a_limit_that_is_broken_is_seen(tmp_path: Path) -> None:
     long.write_text("x = 1\n" * (MODULE_LINES + 1))
     body = "    x = 1\n" * FUNCTION_LINES
     code = (
-        f"def f(self, a, b, c, d, e, *, g, h):\n{body}class C:\n{'    x = 1' + chr(10):s}"
-        + "    y = 1\n" * CLASS_LINES
+        f"def f(self, a, b, c, d, e, *, g, h):\n{body}class C:\n{'    x = 1' + chr(10):s}" + "    y = 1\n" * CLASS_LINES
     )
     assert too_long(long, MODULE_LINES)
     assert len(list(oversized(ast.parse(code)))) == 3

@@ -34,5 +34,5 @@ def configure(*, level: str, output: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("sqlglot", "httpx", "httpcore", "kombu"):
+    for noisy in ("sqlglot", "httpx", "httpcore", "kombu", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel("WARNING")

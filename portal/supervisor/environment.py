@@ -42,6 +42,7 @@ def prepare(data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int
         folder.mkdir(parents=True, exist_ok=True)
     made = keys.load_or_make(data_dir)
     child = dict(environ) | {"DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    child.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules make the next start quicker
     child.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     child.setdefault("PORTAL_EMBEDDED", "1")
     for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS"):
