@@ -10,6 +10,10 @@ const root = dirname(fileURLToPath(import.meta.url));
 const outDir = resolve(process.argv[2] ?? join(root, "dist"), "portal");
 
 rmSync(outDir, { recursive: true, force: true });
+process.on("uncaughtException", (error) => {
+  console.error(`error: ${error.message.replace(/\s+/g, " ")}`); // in one line: set-up shows one
+  process.exit(1);
+});
 for (const file of readdirSync(join(root, "src")).filter((name) => /\.tsx?$/.test(name))) {
   const name = file.replace(/\.tsx?$/, "");
   await build({

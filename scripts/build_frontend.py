@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -162,10 +163,11 @@ def run(command: Sequence[str], failure: str, *, timeout: float = 600, path_firs
 
 def last_words(output: str) -> str:
     """The line of a program's output that most likely says what went wrong."""
-    noise = ("A complete log of this run", "npm warn", "npm error code", "npm notice", "    at ", "[notice]")
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(noise)]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["it gave no reason"])[-1].removeprefix("npm error ")[:300]
+    noise = ("A complete log of this run", "npm warn", "code ", "npm notice", "at ", "[notice]")
+    lines = [line.strip().removeprefix("npm error").strip() for line in output.splitlines()]
+    telling = [line for line in lines if line and not line.startswith(noise)]
+    errors = [line for line in telling if re.search("error|failed", line, re.IGNORECASE)]
+    return (errors or telling or ["it gave no reason"])[-1][:300]
 
 
 def install_packages(node: Node, *, development: bool) -> None:
