@@ -89,14 +89,14 @@ class RunnerPool:
                 self._zygote.kill()
                 self._zygote = None
 
-    def wait_until_orphans_are_gone(self) -> None:
-        """Returns when the zygote has killed what dead runners left; at once when it is dead itself."""
+    def wait_until_orphans_are_gone(self, runner_pid: int) -> None:
+        """Returns when the zygote has killed what a dead runner left; at once when it is dead itself."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(ANSWER_SECONDS)
         with ours:
             try:
                 with theirs:
-                    self._send(frames.BARRIER, theirs)
+                    self._send(frames.BARRIER + frames.PID.pack(runner_pid), theirs)
                 ours.recv(1)
             except (OSError, RunnerUnavailable):
                 return
@@ -212,7 +212,7 @@ class RunnerHandle:
         if self._given_up:
             return Ended(reason="worker_gone")
         # The kernel has killed the script with its runner; the zygote kills the rest of the tree.
-        self._pool.wait_until_orphans_are_gone()
+        self._pool.wait_until_orphans_are_gone(self.pid)
         return Ended(reason="runner_died", ended_at=datetime.now(UTC))
 
     def _output(self, payload: bytes) -> Iterator[Output]:

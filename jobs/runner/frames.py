@@ -10,7 +10,7 @@ OUTPUT_HEAD = struct.Struct("!Bd")  # 1 stdout, 2 stderr; wall-clock seconds
 DEADLINE = struct.Struct("!d")
 PID = struct.Struct("!I")
 
-# worker to zygote: bare messages, each with one descriptor
+# worker to zygote: bare messages, each with one descriptor; BARRIER is followed by a PID
 FORK, BARRIER = b"F", b"B"
 # worker to runner
 SPEC, EXTEND, CANCEL = b"S", b"X", b"C"

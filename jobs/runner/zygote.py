@@ -30,7 +30,7 @@ class Zygote:
         self._control: socket.socket | None = control
         self._runners: set[int] = set()
         self._child_signal = linux.ChildSignal()
-        self._waiting: list[int] = []  # closed once no orphan is left
+        self._waiting: list[tuple[int, int]] = []  # (dead runner, descriptor to close when its orphans are gone)
         self._orphans = False
         self._pause = FIRST_PAUSE
         self._oom_kills: int | None = None
@@ -58,8 +58,14 @@ class Zygote:
             self._pause = min(self._pause * 2, 1000)
         if not self._orphans:
             self._pause = FIRST_PAUSE
-            while self._waiting:
-                os.close(self._waiting.pop())
+            self._answer()
+
+    def _answer(self) -> None:
+        """A dying runner closes its socket before its children become ours, so it must be reaped first."""
+        for runner, fd in self._waiting:
+            if runner not in self._runners:
+                os.close(fd)
+        self._waiting = [(runner, fd) for runner, fd in self._waiting if runner in self._runners]
 
     def _look_at_oom_kills(self) -> None:
         """Reading /proc/vmstat takes as long as a fork, so not for each one."""
@@ -82,8 +88,9 @@ class Zygote:
             return
         elif message == frames.FORK:
             self._fork(control, fds[0])
-        elif message == frames.BARRIER:
-            self._waiting.append(fds[0])
+        elif message.startswith(frames.BARRIER):
+            (runner,) = frames.PID.unpack_from(message, len(frames.BARRIER))
+            self._waiting.append((runner, fds[0]))
             self._orphans = True
             self._tend()
 
@@ -103,7 +110,7 @@ class Zygote:
         try:
             control.close()
             self._child_signal.close()
-            for waiting in self._waiting:
+            for _, waiting in self._waiting:
                 os.close(waiting)
             run_attempt(socket.socket(fileno=fd), self._oom_kills)
             code = 0

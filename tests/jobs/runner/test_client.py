@@ -72,15 +72,24 @@ def test_zygote_that_was_killed_is_replaced(attempts: Attempts) -> None:
 
 
 def test_attempt_whose_zygote_was_killed_ends_properly(attempts: Attempts) -> None:
-    attempt = attempts.shell(
-        "setsid sleep 60 >/dev/null 2>&1 & echo ready; sleep 0.3; echo finished", timeout=20
-    )
+    attempt = attempts.shell("setsid sleep 60 >/dev/null 2>&1 & echo ready; sleep 0.3; echo finished", timeout=20)
     attempt.read_until("ready")
     os.kill(parent(attempt.handle.pid), signal.SIGKILL)
     ended = attempt.end()
     assert (ended.reason, ended.exit_code, ended.leftover_count) == ("exited", 0, 1)
     assert attempt.text("stdout") == "ready\nfinished\n"
     assert attempt.processes() == []
+
+
+def test_script_dies_with_its_runner_even_without_a_zygote(attempts: Attempts) -> None:
+    attempt = attempts.start("sleep", "60")
+    script = attempt.read_start().pid
+    zygote = parent(attempt.handle.pid)
+    os.kill(zygote, signal.SIGKILL)
+    assert eventually(lambda: is_gone(zygote))
+    os.kill(attempt.handle.pid, signal.SIGKILL)
+    assert eventually(lambda: is_gone(script), seconds=2)
+    assert attempt.end().reason == "runner_died"
 
 
 def test_zygote_that_is_frozen_is_replaced(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +145,7 @@ def test_orphans_of_one_runner_are_killed_and_the_other_runner_is_not_touched(at
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_worker_that_dies_takes_script_runner_and_zygote_along(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_worker_that_dies_takes_script_runner_and_zygote_along(tmp_path: Path, number: signal.Signals) -> None:
     mark = os.urandom(8).hex()
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, mark], cwd=ROOT, stdout=subprocess.PIPE, text=True, env={"PATH": ""}

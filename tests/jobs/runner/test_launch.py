@@ -25,9 +25,7 @@ def test_environment_is_the_given_one_and_nothing_else(attempts: Attempts) -> No
     assert names == {"PATH", "雪", "RUNNER_TEST_MARK"}
 
 
-def test_script_starts_in_its_directory_with_closed_input_and_mask(
-    attempts: Attempts, tmp_path: Path
-) -> None:
+def test_script_starts_in_its_directory_with_closed_input_and_mask(attempts: Attempts, tmp_path: Path) -> None:
     attempt = attempts.shell("pwd; umask; wc -c; ulimit -c; ls /proc/self/fd")
     attempt.end()
     assert attempt.text("stdout").split() == [str(tmp_path), "0077", "0", "0", "0", "1", "2", "3"]

@@ -95,17 +95,21 @@ def test_timeout_kills_a_deaf_script_and_its_daemon(attempts: Attempts) -> None:
 
 
 def test_script_may_use_its_grace(attempts: Attempts) -> None:
-    attempt = attempts.shell(
-        "trap 'echo tidied; exit 7' TERM; echo ready; sleep 60 & wait", timeout=0.3, kill_grace=5
-    )
+    attempt = attempts.shell("trap 'echo tidied; exit 7' TERM; echo ready; sleep 60 & wait", timeout=0.3, kill_grace=5)
     ended = attempt.end()
     assert (ended.reason, ended.exit_code, attempt.text("stdout")) == ("timeout", 7, "ready\ntidied\n")
     assert attempt.processes() == []
 
 
-def test_frozen_script_is_killed(attempts: Attempts) -> None:
-    attempt = attempts.shell("(kill -STOP $$; sleep 60) & echo ready; kill -STOP $$; sleep 60", timeout=0.3)
-    assert attempt.end().reason == "timeout"
+def test_frozen_script_may_use_its_grace_too(attempts: Attempts) -> None:
+    attempt = attempts.shell("trap 'echo tidied; exit 7' TERM; kill -STOP $$; sleep 60", timeout=0.3, kill_grace=5)
+    ended = attempt.end()
+    assert (ended.reason, ended.exit_code, attempt.text("stdout")) == ("timeout", 7, "tidied\n")
+
+
+def test_frozen_and_deaf_script_is_killed(attempts: Attempts) -> None:
+    attempt = attempts.shell("trap '' TERM; while :; do kill -STOP $$; done", timeout=0.3)
+    assert attempt.end().signal == signal.SIGKILL
     assert attempt.processes() == []
 
 
@@ -140,10 +144,9 @@ def test_process_that_forks_faster_than_one_looks_is_caught(attempts: Attempts) 
 
 
 def test_timeout_does_not_count_after_the_main_process_ended(attempts: Attempts) -> None:
-    attempt = attempts.shell("sleep 60 & exit 0", timeout=0.5)
+    attempt = attempts.shell("(sleep 1; echo late) & exit 0", timeout=0.4, kill_grace=0.1)
     ended = attempt.end()
-    assert (ended.reason, ended.exit_code) == ("exited", 0)
-    assert ended.cpu_seconds < 0.5
+    assert (ended.reason, ended.exit_code, attempt.text("stdout")) == ("exited", 0, "late\n")
 
 
 def test_cancel_runs_the_kill_order(attempts: Attempts) -> None:
