@@ -85,12 +85,13 @@ class Term:
     low: int = 0
     high: int = 0
     step: int = 1
+    is_star: bool = False
 
     @property
     def values(self) -> range:
         return range(self.low, self.high + 1, self.step)
 
-    def plain(self, spec: FieldSpec) -> str:
+    def plain(self) -> str:
         """The term with numbers only."""
         match self.shape:
             case Shape.ANY | Shape.LAST | Shape.LAST_WEEKDAY:
@@ -101,7 +102,9 @@ class Term:
                 return f"{self.low}#{self.step}"
             case Shape.LAST_OF:
                 return f"{self.low}L"
-        reach = "*" if (self.low, self.high) == (spec.low, spec.high) else f"{self.low}-{self.high}"
+        if self.low == self.high:
+            return str(self.low)
+        reach = "*" if self.is_star else f"{self.low}-{self.high}"
         return reach if self.shape is Shape.RANGE else f"{reach}/{self.step}"
 
 
@@ -126,8 +129,11 @@ class CronRule:
 
     @property
     def plain(self) -> str:
-        """Second to weekday in numbers, for another cron library: no names, no `?`, no year."""
-        return " ".join(",".join(term.plain(spec) for term in self.terms[spec.name]) for spec in SPECS[:6])
+        """Second to weekday in numbers, for an independent cron library: no names, no `?`, no year.
+
+        cronsim follows elapsed time for all rules of six fields; leave the second out of one that is not `is_elapsed`.
+        """
+        return " ".join(",".join(term.plain() for term in self.terms[spec.name]) for spec in SPECS[:6])
 
 
 @lru_cache(maxsize=4096)
@@ -207,7 +213,8 @@ def _parse_term(spec: FieldSpec, text: str) -> Term:
         raise _not_understood(spec, text)
     step = _parse_step(spec, text, match["step"])
     if match["low"] == "*":
-        return Term(shape=Shape.STEP if match["step"] else Shape.ANY, low=spec.low, high=spec.high, step=step)
+        shape = Shape.STEP if match["step"] else Shape.ANY
+        return Term(shape=shape, low=spec.low, high=spec.high, step=step, is_star=True)
     low = _number(spec, match["low"])
     if match["high"]:
         high = _number(spec, match["high"])

@@ -64,9 +64,7 @@ def _normalised(text: str) -> str:
     text = re.sub(r"(?:周|星期|礼拜)末|\bweekends?\b", "w6,w7", text)
     text = re.sub(r"每?个?(?:工作日|平日)|\b(?:week|work|working |business )days?\b", " w1-w5", text)
     text = re.sub(r"(?:周|星期|礼拜)([一二三四五六日天])", lambda day: f"w{_WEEKDAYS_ZH[day[1]]}", text)
-    while (
-        more := re.sub(r"(w\d(?:、|,|和|及|与))([一二三四五六日天])(?![点时号日月十])", _weekday_zh, text)
-    ) != text:
+    while (more := re.sub(r"(w\d(?:、|,|和|及|与))([一二三四五六日天])(?![点时号日月十])", _weekday_zh, text)) != text:
         text = more
     names = "|".join(_WEEKDAYS_EN)
     text = re.sub(rf"\b({names})(?:[a-z]*day)?s?\b", lambda day: f"w{_WEEKDAYS_EN.index(day[1]) + 1}", text)

@@ -37,9 +37,7 @@ class Times:
     seconds: Series
     minutes: Series
     hours: Series
-    window: (
-        tuple[str, str] | None
-    )  # first and last time, when the hours are one stretch but not the whole day
+    window: tuple[str, str] | None  # first and last time, when the hours are one stretch but not the whole day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +79,7 @@ def times_of(rule: CronRule) -> Times:
         series(rule.minutes, 0, 59),
         series(rule.hours, 0, 23),
     )
-    return Times(
-        clocks=_clocks(rule, hours), seconds=seconds, minutes=minutes, hours=hours, window=_window(rule)
-    )
+    return Times(clocks=_clocks(rule, hours), seconds=seconds, minutes=minutes, hours=hours, window=_window(rule))
 
 
 def _clocks(rule: CronRule, hours: Series) -> tuple[str, ...]:

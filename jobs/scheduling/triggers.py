@@ -191,12 +191,7 @@ def _compiled(expression: str, timezone: str) -> tuple[CronRule, ZoneInfo]:
 def _next_fixed(rule: CronRule, zone: ZoneInfo, instant: datetime) -> datetime | None:
     """By the wall clock: each matching reading fires once, at its first instant."""
     wall = next_wall(rule, highest_wall(zone, instant))
-    while wall is not None:
-        found = first_instant(zone, wall)
-        if found > instant:
-            return found
-        wall = next_wall(rule, wall)
-    return None
+    return None if wall is None else first_instant(zone, wall)
 
 
 def _next_elapsed(rule: CronRule, zone: ZoneInfo, instant: datetime) -> datetime | None:

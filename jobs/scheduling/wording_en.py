@@ -96,11 +96,7 @@ def _days(days: Days) -> str:
     of = f"of {_months(days)}" if days.months else "of every month"
     number, weekday = _number(days, of), _weekday(days, of)
     if number and weekday:
-        return (
-            f"{number} if it is {_and(_weekday_names(days), 'or')}"
-            if days.is_both
-            else f"{number}, and {weekday}"
-        )
+        return f"{number} if it is {_and(_weekday_names(days), 'or')}" if days.is_both else f"{number}, and {weekday}"
     return number or weekday
 
 

@@ -92,11 +92,7 @@ def _scope(days: Days) -> str:
     if not days.months:
         return f"{_years(days)}每月" if days.years and days.has_number else _years(days)
     months = days.months
-    text = (
-        f"{months.first}月至{months.last}月"
-        if months.step == 1
-        else _list(f"{month}月" for month in months.values)
-    )
+    text = f"{months.first}月至{months.last}月" if months.step == 1 else _list(f"{month}月" for month in months.values)
     is_date = len(months.values) == 1 and days.has_number and not days.has_weekday
     return f"{_years(days) or '每年'}{text}" + ("" if is_date else "的")
 

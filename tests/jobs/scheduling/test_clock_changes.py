@@ -5,12 +5,15 @@
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.scheduling.cron import parse_cron
 from jobs.scheduling.triggers import CronTrigger, IntervalTrigger
 
 NEW_YORK, BERLIN, LORD_HOWE = "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"
@@ -55,6 +58,7 @@ GOLDEN = [
     (LORD_HOWE, "15 * * * *", "10-03T14:00", "10-03T17:00", "03T14:45 03T16:15"),
     (LORD_HOWE, "45 1 * * *", "04-04T12:00", "04-05T18:00", "04T14:45 05T15:15"),
     (LORD_HOWE, "45 * * * *", "04-04T14:00", "04-04T17:00", "04T14:45 04T15:15 04T16:15"),
+    (LORD_HOWE, "15 */2 * * *", "04-04T12:00", "04-04T18:00", "04T13:15 04T15:45 04T17:45"),
     (LORD_HOWE, "*/15 * * * *", "04-04T14:30", "04-04T15:30", "04T14:45 04T15:00 04T15:15 04T15:30"),
     # Shanghai never shifts
     ("Asia/Shanghai", "30 2 * * *", "03-07T12:00", "03-09T12:00", "07T18:30 08T18:30"),
@@ -69,6 +73,18 @@ def test_clock_change_table(zone, expression, after, until, expected):
     found = trigger.between(after, until, 100)
     assert [instant.strftime("%dT%H:%M") for instant in found] == expected.split()
     assert trigger.count(after, until) == len(found)
+
+
+# Not Lord Howe: cronsim loses 02:15 there on the day the clocks go back by half an hour
+@pytest.mark.parametrize("zone", [NEW_YORK, BERLIN])
+@pytest.mark.parametrize("expression", ["30 2 * * *", "*/20 * * * *", "15 */2 * * *", "0 1,3 * * 0", "*/7 1 * * *"])
+def test_a_year_with_both_changes_agrees_with_an_independent_library(zone, expression):
+    start, end = utc("2026-01-01T00:00"), utc("2027-01-01T00:00")
+    rule = parse_cron(expression)
+    text = rule.plain if rule.is_elapsed else rule.plain.split(maxsplit=1)[1]
+    sim = CronSim(text, start.astimezone(ZoneInfo(zone)))
+    expected = list(takewhile(lambda moment: moment <= end, (moment.astimezone(UTC) for moment in sim)))
+    assert CronTrigger(expression, zone).between(start, end, 99_999) == expected
 
 
 def test_hourly_rule_fires_25_times_on_the_long_day_and_23_times_on_the_short_one():

@@ -198,9 +198,7 @@ def test_the_weekday_in_words_is_the_day_it_fires(weekday, language):
     assert names[language].split()[fire.weekday()] in describe("cron", f"0 9 * * {weekday}", "UTC", language)
 
 
-@pytest.mark.parametrize(
-    "expression", ["5 9-17 * * *", "*/7 8-11 * * *", "10-40/10 2 * * *", "* 22,23 * * *"]
-)
+@pytest.mark.parametrize("expression", ["5 9-17 * * *", "*/7 8-11 * * *", "10-40/10 2 * * *", "* 22,23 * * *"])
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_the_first_and_last_time_in_words_are_the_first_and_last_fire_times(expression, language):
     midnight, day_end = datetime(2026, 11, 19, 23, 59, tzinfo=UTC), datetime(2026, 11, 20, 23, 59, tzinfo=UTC)

@@ -3,7 +3,9 @@ import random
 import pytest
 
 from jobs.scheduling.cron import parse_cron
+from jobs.scheduling.describe import describe
 from jobs.scheduling.natural import from_text
+from jobs.scheduling.presets import PRESETS
 
 
 @pytest.mark.parametrize(
@@ -139,3 +141,9 @@ def test_whatever_comes_out_is_cron():
     for _ in range(5_000):
         found = from_text("".join(chooser.choices(words, k=chooser.randrange(1, 8))))
         assert found is None or parse_cron(found)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.slug)
+def test_what_a_preset_is_called_reads_back_as_its_cron(preset, language):
+    assert from_text(describe(preset.kind, preset.expression, "UTC", language)) == preset.expression

@@ -317,6 +317,8 @@ def test_previous_is_the_newest_fire_time_in_the_stretch(trigger, after, span):
 @settings(max_examples=200, deadline=None)
 @given(st.one_of(FIVE, SIX), st.sampled_from(["UTC", "Asia/Shanghai"]), INSTANTS)
 @example("0 0 * 2 1#5", "UTC", NOW)
+@example("* * 2 * 0-7", "UTC", NOW)
+@example("5-5/10 7/3 2 * 7/3", "UTC", NOW)
 def test_without_clock_changes_an_independent_library_agrees(expression, zone, instant):
     sim = CronSim(parse_cron(expression).plain, instant.astimezone(ZoneInfo(zone)))
     expected = [moment.astimezone(UTC) for moment in islice(sim, 4)]
