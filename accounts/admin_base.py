@@ -174,8 +174,11 @@ class TenantAdmin(  # type: ignore[misc]
         tenant_id = tenant_id_of(obj) if obj is not None else None
         tenant = current_tenant(request)
         request.portal_form_tenant_id = tenant_id or (tenant and tenant.pk)  # type: ignore[attr-defined]
-        kwargs.setdefault("form", bound_form(self.form, tenant, user_of(request)))
+        kwargs.setdefault("form", self.mixed_form(self.form, request))
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def mixed_form(self, form: type[AnyModelForm], request: HttpRequest) -> type[AnyModelForm]:
+        return bound_form(form, current_tenant(request), user_of(request))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if has_tenant_field(self.model) and current_tenant(request) is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection, transaction
@@ -55,3 +56,14 @@ def _last_hash() -> str:
     if connection.features.has_select_for_update:
         newest = newest.select_for_update()
     return newest.values_list("entry_hash", flat=True).first() or ""
+
+
+def broken_entries() -> Iterator[tuple[int, str]]:
+    """(id, reason) of every entry that was changed, or whose predecessor was changed, removed or inserted."""
+    previous = ""
+    for entry in AuditEntry.objects.order_by("id").iterator(chunk_size=2000):
+        if entry.entry_hash != hash_of(entry):
+            yield entry.pk, "its content does not match its hash"
+        if entry.previous_hash != previous:
+            yield entry.pk, "it does not follow the entry before it"
+        previous = entry.entry_hash

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from accounts.models import Membership, User
+from accounts.models import Membership, Tenant, User
 from accounts.scoping import (
     MANAGE_PERMISSION,
     grant_model,
@@ -18,6 +18,7 @@ from accounts.scoping import (
     parent_model,
     parent_name,
     tenant_id_of,
+    tenant_path,
 )
 
 M = TypeVar("M", bound=Model)
@@ -80,13 +81,29 @@ def visible_to(user: Actor, queryset: QuerySet[M], verb: str = "view") -> QueryS
     if user.is_superuser:
         return queryset
     model = queryset.model
-    condition = of_tenants(model, _tenants_with(user, _roles_for(verb, model)))
+    tenants = _tenants_with(user, _roles_for(verb, model))
+    if is_to_many(model) and verb in WRITING:
+        return _only_of(tenants, queryset)
+    condition = of_tenants(model, tenants)
     for path, table, codename in _grant_tables(verb, model):
         held = table._default_manager.filter(
             user=user, permission__codename=codename, content_object__tenant__is_active=True
         )
         condition |= Q(**{f"{path}__in": held.values("content_object_id")})
     return queryset.filter(condition)
+
+
+def _only_of(tenants: Any, queryset: QuerySet[M]) -> QuerySet[M]:
+    """Rows of several tenants (users) are read in each of them, but written only by who may write in all of them.
+
+    A platform admin is written by platform admins only.
+    """
+    model = queryset.model
+    path = tenant_path(model)
+    elsewhere = Tenant.objects.exclude(pk__in=tenants).order_by().values("pk")
+    foreign = model._base_manager.filter(**{f"{path}__in": elsewhere}).values("pk")
+    rows = queryset.filter(of_tenants(model, tenants)).exclude(pk__in=foreign)
+    return rows.exclude(is_superuser=True) if issubclass(model, User) else rows
 
 
 def manages(user: Actor, tenant_id: int | None) -> bool:

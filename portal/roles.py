@@ -19,7 +19,7 @@ ADMINISTER = [
     "datasources.add_datasource", "datasources.change_datasource", "datasources.delete_datasource",
     "datasources.add_secret", "datasources.change_secret", "datasources.delete_secret",
     "accounts.view_membership", "accounts.add_membership", "accounts.change_membership", "accounts.delete_membership",
-    "accounts.view_auditentry", "accounts.view_tenant", "accounts.view_user",
+    "accounts.view_auditentry", "accounts.view_tenant", "accounts.view_user", "accounts.change_user",
 ]  # fmt: skip
 
 ROLES: dict[str, frozenset[str]] = {

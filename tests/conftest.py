@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from typing import Any
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -19,6 +20,12 @@ def encryption_key(settings: Any) -> str:
     """Secrets can be saved in tests; nothing is derived from SECRET_KEY."""
     settings.FIELD_ENCRYPTION_KEYS = [TEST_KEY]
     return TEST_KEY
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings: Any) -> None:
+    """Strong hashing would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,86 @@
+"""The sidebar: what leads where, for whom. An entry whose page is not registered, or not allowed, is left out."""
+
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Entry(NamedTuple):
+    """`target` is a model ("jobs.job") or the name of an address ("admin:index")."""
+
+    title: str | Promise
+    icon: str
+    target: str
+
+
+GROUPS: list[tuple[str | Promise, list[Entry]]] = [
+    (
+        _("Operations"),
+        [
+            Entry(_("Home"), "home", "admin:index"),
+            Entry(_("Jobs"), "work", "jobs.job"),
+            Entry(_("Runs"), "play_circle", "jobs.run"),
+            Entry(_("Schedules"), "schedule", "jobs.schedule"),
+        ],
+    ),
+    (
+        _("Data"),
+        [
+            Entry(_("Datasources"), "database", "datasources.datasource"),
+            Entry(_("Secrets"), "key", "datasources.secret"),
+        ],
+    ),
+    (
+        _("Administration"),
+        [
+            Entry(_("Members"), "group", "accounts.membership"),
+            Entry(_("Users"), "person", "accounts.user"),
+            Entry(_("Tenants"), "domain", "accounts.tenant"),
+            Entry(_("Audit trail"), "policy", "accounts.auditentry"),
+            Entry(_("Workers"), "dns", "jobs.workernode"),
+            Entry(_("Housekeeping"), "cleaning_services", "django_celery_beat.periodictask"),
+        ],
+    ),
+]
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """unfold's SIDEBAR navigation for this request."""
+    groups: list[dict[str, Any]] = []
+    for title, entries in GROUPS:
+        items = [item for entry in entries if (item := _item(entry, request))]
+        if items:
+            groups.append({"title": title, "collapsible": True, "separator": bool(groups), "items": items})
+    return groups
+
+
+def _item(entry: Entry, request: HttpRequest) -> dict[str, Any] | None:
+    link = _named(entry.target) if ":" in entry.target else _list_of(entry.target, request)
+    return {"title": entry.title, "icon": entry.icon, "link": link} if link else None
+
+
+def _named(name: str) -> str | None:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return None
+
+
+def _list_of(label: str, request: HttpRequest) -> str | None:
+    model_admin = admin.site._registry.get(apps.get_model(label))
+    if model_admin is None or not model_admin.has_view_permission(request):
+        return None
+    return _named(f"admin:{label.replace('.', '_')}_changelist")
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    """unfold's badge: the environment's name and colour."""
+    name = str(settings.ENVIRONMENT)
+    colours = {"production": "danger", "staging": "warning", "test": "success"}
+    return [name, colours.get(name, "info")]
