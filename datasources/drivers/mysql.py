@@ -1,0 +1,173 @@
+"""MySQL and MariaDB through PyMySQL: pure Python, so every machine has the same driver."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pydantic import AfterValidator, Field
+from sqlalchemy import URL, Connection, text
+
+from datasources.drivers.base import (
+    CONNECT_SECONDS,
+    DRIVERS,
+    Driver,
+    DriverParams,
+    problem,
+    refuse_ledger,
+    valid_host,
+)
+from datasources.problems import Code, ConnectionProblem
+from datasources.target import ConnectionTarget
+from portal.lib.paramtypes import Shown
+
+# Fixed, so that quotes and backslashes mean what `datasources.lexer` reads (no ANSI_QUOTES, no
+# NO_BACKSLASH_ESCAPES), whatever the server's default is.
+SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_NUMBERS = {
+    Code.TIMEOUT: {1969, 3024},
+    Code.CANCELLED: {1317, 1028},
+    Code.LOST: {1053, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2014, 2027, 0},
+    Code.BUSY: {1040, 1203, 1226},
+    Code.DEADLOCK: {1205, 1213, 1614, 3572},
+    Code.WRONG_PASSWORD: {1045, 1698, 1524, 1862, 2059},
+    Code.UNKNOWN_DATABASE: {1049},
+    Code.PERMISSION: {1044, 1130, 1141, 1142, 1143, 1227, 1370, 1410},
+    Code.CONSTRAINT: {1022, 1048, 1062, 1169, 1216, 1217, 1364, 1451, 1452, 1557, 1586, 3819, 4025},
+    Code.SYNTAX: {1046, 1051, 1052, 1054, 1064, 1066, 1091, 1109, 1146, 1149, 1305, 1318, 1582, 1584},
+    Code.READ_ONLY: {1792},
+    Code.SERVER: {1021, 1030, 1036, 1037, 1041, 1114, 1194, 1290, 1836, 3100},
+    Code.TLS: {2026, 3159, 4098},
+}
+_CODES = {number: code for code, numbers in _NUMBERS.items() for number in numbers}
+_WRITES = re.compile(r"\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|SUPER|FILE|TRIGGER|EXECUTE)\b")
+
+
+class MySQLParams(DriverParams):
+    host: Annotated[str, AfterValidator(valid_host), Shown(label=gettext_lazy("Host"))] = Field(max_length=255)
+    port: Annotated[int, Shown(label=gettext_lazy("Port"))] = Field(default=3306, ge=1, le=65535)
+    database: Annotated[str, Shown(label=gettext_lazy("Database"))] = Field(min_length=1, max_length=64)
+    user: Annotated[str, Shown(label=gettext_lazy("User"))] = Field(min_length=1, max_length=80)
+    tls: Annotated[Literal["off", "required", "verify"], Shown(label=gettext_lazy("Encryption (TLS)"))] = Field(
+        default="off"
+    )
+
+
+@DRIVERS.register
+class MySQL(Driver):
+    kind: ClassVar[str] = "mysql"
+    label = "MySQL / MariaDB"
+    module = "pymysql"
+    Params = MySQLParams
+    bound_fields = frozenset({"host", "port", "database", "user"})
+
+    def where(self, params: Mapping[str, Any]) -> str:
+        return f"{params.get('host', '?')}:{params.get('port', 3306)}/{params.get('database', '?')}"
+
+    def engine_url(self, target: ConnectionTarget) -> URL:
+        p = self.params_of(target)
+        return URL.create(
+            "mysql+pymysql", p.user, target.password, p.host, p.port, p.database, query={"charset": "utf8mb4"}
+        )
+
+    def engine_options(self, target: ConnectionTarget) -> dict[str, Any]:
+        options = {
+            "connect_timeout": CONNECT_SECONDS,
+            "local_infile": False,
+            "init_command": f"SET SESSION sql_mode = '{SQL_MODE}'",
+            **_tls(self.params_of(target).tls),
+        }
+        return {"connect_args": options}
+
+    def check(self, target: ConnectionTarget) -> None:
+        p = self.params_of(target)
+        refuse_ledger(p.host, p.port, p.database)
+
+    def begin(self, connection: Connection, *, read_only: bool) -> None:
+        connection.execute(text("START TRANSACTION READ ONLY" if read_only else "START TRANSACTION"))
+
+    def set_timeout(self, connection: Connection, seconds: float | None) -> None:
+        limit = max(seconds or 0, 0)
+        if getattr(connection.dialect, "is_mariadb", False):
+            connection.execute(text(f"SET SESSION max_statement_time = {limit:.3f}"))
+        else:  # MySQL bounds only SELECT itself; the session's watchdog kills the rest
+            connection.execute(text(f"SET SESSION max_execution_time = {int(limit * 1000)}"))
+
+    def cancel(self, raw: Any, target: ConnectionTarget) -> None:
+        import pymysql
+
+        p = self.params_of(target)
+        options = self.engine_options(target)["connect_args"]
+        with contextlib.closing(
+            pymysql.connect(
+                host=p.host, port=p.port, user=p.user, password=target.password, read_timeout=5, **options
+            )
+        ) as side, side.cursor() as cursor:  # fmt: skip
+            cursor.execute(f"KILL QUERY {int(raw.thread_id())}")
+
+    def stop_reading(self, raw: Any, target: ConnectionTarget) -> None:
+        """An unbuffered cursor reads all that is left when it is closed; so the server is told to stop sending."""
+        self.cancel(raw, target)
+
+    def sever(self, raw: Any) -> None:
+        if raw._sock is not None:
+            raw._sock.shutdown(socket.SHUT_RDWR)
+
+    def server_version(self, connection: Connection) -> str:
+        version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
+        number = version.split("-", maxsplit=1)[0]
+        return f"MariaDB {number}" if "mariadb" in version.lower() else f"MySQL {number}"
+
+    def warnings(self, connection: Connection, *, read_only: bool) -> list[str]:
+        grants = [str(row[0]).split(" TO ")[0].upper() for row in connection.execute(text("SHOW GRANTS"))]
+        everywhere = " ".join(grant for grant in grants if " ON *.*" in grant)
+        found = []
+        if "ALL PRIVILEGES" in everywhere or "SUPER" in everywhere:
+            found.append(_("The database user is a superuser: use one that may only do what is needed."))
+        elif re.search(r"\bFILE\b", everywhere):
+            found.append(_("The database user may read or write files or run programs on the database server."))
+        if read_only and any(_WRITES.search(grant) for grant in grants):
+            found.append(_("The datasource is read-only, but its database user could write."))
+        return found
+
+    def explain(self, error: BaseException) -> ConnectionProblem:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else None
+        words = str(error)
+        if number == 2003 or (number is None and isinstance(error, OSError)):
+            return problem(_connecting(words), error)
+        if number is None:
+            return problem(Code.LOST if type(error).__name__ == "InterfaceError" else Code.VALUE, error)
+        code = _CODES.get(number) or (Code.LOST if 2000 <= number < 3000 else Code.VALUE)
+        line = re.search(r"at line (\d+)$", words.rstrip("')\" "))
+        return problem(code, error, int(line[1]) if line else None)
+
+
+def _tls(mode: str) -> dict[str, Any]:
+    if mode == "off":
+        return {"ssl_disabled": True}
+    context = ssl.create_default_context()
+    if mode == "required":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return {"ssl": context}
+
+
+def _connecting(words: str) -> Code:
+    for part, code in (
+        ("Name or service not known", Code.UNKNOWN_HOST),
+        ("name resolution", Code.UNKNOWN_HOST),
+        ("getaddrinfo", Code.UNKNOWN_HOST),
+        ("No address associated", Code.UNKNOWN_HOST),
+        ("refused", Code.REFUSED),
+        ("SSL", Code.TLS),
+        ("certificate", Code.TLS),
+    ):
+        if part in words:
+            return code
+    return Code.UNREACHABLE

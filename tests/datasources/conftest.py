@@ -1,0 +1,121 @@
+"""Real databases: SQLite always, PostgreSQL and MariaDB where they are found."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import psycopg2
+import pymysql
+import pytest
+
+from datasources import engines
+from datasources.target import ConnectionTarget
+
+DATABASE = "portal_datasources_test"
+
+
+@pytest.fixture
+def roots(tmp_path, settings):
+    settings.PORTAL_SQLITE_ROOTS = [tmp_path / "files"]
+    (tmp_path / "files" / "acme").mkdir(parents=True)
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def sqlite_target(roots) -> ConnectionTarget:
+    with sqlite3.connect(roots / "acme" / "shop.sqlite3") as raw:
+        raw.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)")
+        raw.execute("INSERT INTO items VALUES (1, 'tea'), (2, 'milk')")
+    raw.close()
+    return target("sqlite", {"path": "shop.sqlite3"})
+
+
+@pytest.fixture
+def postgres_target(service_url) -> ConnectionTarget:
+    parts = urlsplit(service_url("postgres"))
+    params = _params(parts, 5432)
+    admin = {"host": params["host"], "port": params["port"], "user": params["user"], "password": _password(parts)}
+    _create_postgres(admin, parts.path.strip("/") or "postgres")
+    with psycopg2.connect(**admin, dbname=DATABASE) as raw, raw.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS items, child")
+        cursor.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)")
+        cursor.execute("INSERT INTO items VALUES (1, 'tea'), (2, 'milk')")
+    raw.close()
+    return target("postgres", params, _password(parts))
+
+
+@pytest.fixture
+def mysql_target(service_url) -> ConnectionTarget:
+    parts = urlsplit(service_url("mysql"))
+    params = _params(parts, 3306)
+    raw = pymysql.connect(
+        host=params["host"], port=params["port"], user=params["user"], password=_password(parts), autocommit=True
+    )
+    with raw, raw.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        cursor.execute(f"USE {DATABASE}")
+        cursor.execute("DROP TABLE IF EXISTS items")
+        cursor.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, name VARCHAR(50) NOT NULL UNIQUE)")
+        cursor.execute("INSERT INTO items VALUES (1, 'tea'), (2, 'milk')")
+    return target("mysql", params, _password(parts))
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.services),
+        pytest.param("mysql", marks=pytest.mark.services),
+    ]
+)
+def any_target(request) -> ConnectionTarget:
+    """The same two-row table `items` on each kind of database, writable."""
+    found: ConnectionTarget = request.getfixturevalue(f"{request.param}_target")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_engine_is_left():
+    yield
+    for key in list(engines._engines):
+        engines.forget(key)
+
+
+def target(kind, params, password="", *, is_read_only=False, key="k", tenant="acme") -> ConnectionTarget:
+    return ConnectionTarget(
+        key=key,
+        tenant=tenant,
+        slug="shop",
+        kind=kind,
+        params=params,
+        password=password,
+        is_read_only=is_read_only,
+    )
+
+
+def folder(roots: Path) -> Path:
+    return roots / "acme"
+
+
+def _params(parts, port):
+    return {
+        "host": parts.hostname or "127.0.0.1",
+        "port": parts.port or port,
+        "database": DATABASE,
+        "user": unquote(parts.username or "root"),
+    }
+
+
+def _password(parts):
+    return unquote(parts.password or "")
+
+
+def _create_postgres(admin, database):
+    raw = psycopg2.connect(**admin, dbname=database)
+    raw.autocommit = True
+    with raw.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+        if cursor.fetchone() is None:
+            cursor.execute(f"CREATE DATABASE {DATABASE}")
+    raw.close()
