@@ -24,6 +24,10 @@ PURE = (
     "jobs/scheduling/walls.py",
     "jobs/scheduling/zones.py",
     "jobs/scheduling/describe.py",
+    "jobs/scheduling/natural.py",
+    "jobs/scheduling/rhythm.py",
+    "jobs/scheduling/wording_en.py",
+    "jobs/scheduling/wording_zh.py",
     "datasources/sqlguard.py",
 )
 DOORS = {
