@@ -11,7 +11,9 @@ const outDir = resolve(process.argv[2] ?? join(root, "dist"), "portal");
 
 rmSync(outDir, { recursive: true, force: true });
 process.on("uncaughtException", (error) => {
-  console.error(`error: ${error.message.replace(/\s+/g, " ")}`); // in one line: set-up shows one
+  // In one line, since set-up shows one; without colours and without the drawing of the source that follows.
+  const text = error.message.replace(/\x1b\[[0-9;]*m/g, "").split("╭")[0];
+  console.error(`error: ${text.replace(/\s+/g, " ").trim()}`);
   process.exit(1);
 });
 for (const file of readdirSync(join(root, "src")).filter((name) => /\.tsx?$/.test(name))) {

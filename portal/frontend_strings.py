@@ -59,6 +59,7 @@ STRINGS: dict[str, str | Promise] = {
     "schedule.next_times": _("Next times"),
     "schedule.never": _("This schedule does not fire any more."),
     "schedule.unreachable": _("The preview cannot be reached at the moment. The schedule is checked when you save."),
+    "upload.choose": _("Read a file into the editor"),
     "upload.wrong_type": _("{name} was not read: choose a file that ends in .py, .sh, .sql or .txt."),
     "upload.too_large": _("{name} was not read: it is larger than {limit}."),
     "upload.unreadable": _("{name} could not be read. Choose it again."),

@@ -141,7 +141,7 @@ def find_node() -> Node:
 
 def run(command: Sequence[str], failure: str, *, timeout: float = 600, path_first: str = "") -> None:
     """Runs a program in frontend/; its last line of output explains a failure."""
-    environment = dict(os.environ)
+    environment = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "0"}
     if path_first:
         environment["PATH"] = path_first + os.pathsep + environment.get("PATH", "")
     try:

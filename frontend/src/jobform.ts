@@ -1,14 +1,15 @@
 /**
  * The job form: shows the blocks `[data-kind-fields="python shell"]` of the kind chosen in `[data-job-kind]`, and reads
- * an uploaded script `[data-script-upload]` into its text field. A block may also be marked by the class
+ * an uploaded script `[data-script-upload]` into its text field; a text field `[data-upload=".py"]` gets such an input. A block may also be marked by the class
  * `kind-fields-python`, as an admin fieldset has classes and no attributes of its own.
  */
 
-import { announceContent, el, enhance, isFormsetTemplate, setValue } from "./lib/dom";
+import { announceContent, el, enhance, isFormsetTemplate, setValue, uniqueId } from "./lib/dom";
 import { kindsOf } from "./jobform/kinds";
 import { decodeScript, formatBytes } from "./jobform/upload";
 import { t } from "./lib/strings";
 
+const DEFAULT_MAX_BYTES = 2 * 1024 * 1024; // the server has the last word
 const BLOCKS = '[data-kind-fields], [class*="kind-fields-"]';
 const CONTROLS = "input, select, textarea, button";
 
@@ -64,6 +65,17 @@ function targetOf(input: HTMLInputElement): HTMLTextAreaElement | null {
   return null;
 }
 
+/** A file field for a text field that asks for one. It has no name: what counts is the text. */
+function addUpload(area: HTMLTextAreaElement): void {
+  const id = uniqueId("portal-upload");
+  const input = el("input", { type: "file", id, accept: area.dataset["upload"], "data-script-upload": true });
+  area.id ||= uniqueId("portal-script");
+  input.dataset["scriptTarget"] = `#${CSS.escape(area.id)}`;
+  const label = el("label", { for: id, class: "text-sm font-medium" }, t("upload.choose"));
+  const row = el("div", { class: "text-sm flex flex-wrap items-center gap-2 mb-2", "data-script-upload-row": true }, label, input);
+  area.before(row);
+}
+
 function startUpload(input: HTMLInputElement): void {
   const message = el("p", { class: "portal-upload-message text-sm mt-1", role: "status" });
   (input.closest("[data-script-upload-row]") ?? input).after(message);
@@ -85,7 +97,7 @@ async function read(
   area: HTMLTextAreaElement,
   say: (text: string, bad: boolean) => void,
 ): Promise<void> {
-  const limit = Number(input.dataset["maxBytes"] || Infinity);
+  const limit = Number(input.dataset["maxBytes"] || area.dataset["maxBytes"]) || DEFAULT_MAX_BYTES;
   // The text field is what is submitted; a file left in its field would compete with later edits.
   const refuse = (key: string): void => {
     input.value = "";
@@ -108,4 +120,5 @@ async function read(
 }
 
 enhance("[data-job-kind]", startKind);
+enhance<HTMLTextAreaElement>("textarea[data-upload]", addUpload);
 enhance<HTMLInputElement>("input[data-script-upload]", startUpload);

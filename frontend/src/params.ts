@@ -1,6 +1,7 @@
 /**
  * The run-now dialog: `<dialog data-run-dialog id="run">`, opened by `[data-run-open="run"]`, closed by `[data-run-close]`,
- * Escape or a click beside it; and rows of key and value for JSON parameters, `<textarea data-params-json>`.
+ * Escape or a click beside it; and rows of key and value for JSON parameters, `<textarea data-params-json>`; with
+ * `data-params-json="texts"` every value is a text.
  * An opener may be a link to a plain page that asks the same: that is the way without this script.
  */
 

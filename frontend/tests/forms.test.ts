@@ -34,6 +34,12 @@ describe("parameters as rows", () => {
     expect(readValue(typed)).toBe(value);
   });
 
+  test("where every value is a text, a text stays as it was typed", () => {
+    const json = '{"version": "1.0", "flag": "true", "quoted": "\\"x\\""}';
+    expect(toPairs(json, "texts")?.map(({ value }) => value)).toEqual(["1.0", "true", '"x"']);
+    expect(JSON.parse(toJson(toPairs(json, "texts") ?? [], "texts"))).toEqual(JSON.parse(json));
+  });
+
   test("rows without a key are left out and repeated keys are named", () => {
     const pairs = [{ key: "", value: "x" }, { key: "a", value: "1" }, { key: " a", value: "2" }];
     expect(JSON.parse(toJson(pairs))).toEqual({ a: 2 });

@@ -196,7 +196,7 @@ def _of_text(kind: Any, look: Shown, common: dict[str, Any]) -> forms.Field:
     if origin in (list, tuple, set, frozenset):
         return LinesField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), **common)
     if origin is dict and get_args(kind)[1:] == (str,):
-        pairs = UnfoldAdminTextareaWidget(attrs={"rows": 3, "data-params-json": ""})
+        pairs = UnfoldAdminTextareaWidget(attrs={"rows": 3, "data-params-json": "texts"})
         return JsonTextField(is_pairs=True, widget=pairs, **common)
     if kind is str:
         widget = _editor(look) if look.editor else UnfoldAdminTextInputWidget()

@@ -5,8 +5,11 @@ export interface Pair {
   readonly value: string;
 }
 
+/** `texts`: every value is a text, as in a list of headers; nothing that is typed is read as JSON. */
+export type Mode = "json" | "texts";
+
 /** The rows of a JSON object, or null when the text is not one. */
-export function toPairs(json: string): Pair[] | null {
+export function toPairs(json: string, mode: Mode = "json"): Pair[] | null {
   if (json.trim() === "") return [];
   let parsed: unknown;
   try {
@@ -15,13 +18,13 @@ export function toPairs(json: string): Pair[] | null {
     return null;
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return null;
-  return Object.entries(parsed).map(([key, value]) => ({ key, value: showValue(value) }));
+  return Object.entries(parsed).map(([key, value]) => ({ key, value: showValue(value, mode) }));
 }
 
 /** A text is shown bare, unless it would be read back as something else: the text "12" keeps its quotes. */
-function showValue(value: unknown): string {
+function showValue(value: unknown, mode: Mode): string {
   if (typeof value !== "string") return JSON.stringify(value);
-  return readValue(value) === value ? value : JSON.stringify(value);
+  return mode === "texts" || readValue(value) === value ? value : JSON.stringify(value);
 }
 
 /** Numbers, true, false, null, lists, objects and quoted texts are JSON; everything else is a text as it stands. */
@@ -38,8 +41,9 @@ export function readValue(text: string): unknown {
 }
 
 /** The JSON object of the rows. Rows without a key are left out; of two equal keys the later one counts. */
-export function toJson(pairs: readonly Pair[]): string {
-  const entries = pairs.map(({ key, value }) => [key.trim(), readValue(value)] as const).filter(([key]) => key !== "");
+export function toJson(pairs: readonly Pair[], mode: Mode = "json"): string {
+  const read = mode === "texts" ? String : readValue;
+  const entries = pairs.map(({ key, value }) => [key.trim(), read(value)] as const).filter(([key]) => key !== "");
   return JSON.stringify(Object.fromEntries(entries), null, 2);
 }
 

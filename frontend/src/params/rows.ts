@@ -1,19 +1,19 @@
 /** Rows of key and value above a JSON text field, bound both ways; text that is no JSON object is edited as text. */
 
-import { el, setValue, uniqueId } from "../lib/dom";
+import { el, setValue } from "../lib/dom";
 import { t } from "../lib/strings";
-import { type Pair, repeatedKeys, toJson, toPairs } from "./pairs";
+import { type Mode, type Pair, repeatedKeys, toJson, toPairs } from "./pairs";
 
 export class ParamRows {
   private readonly list = el("div", { class: "portal-params-list" });
   private readonly note = el("p", { class: "portal-params-note", role: "status" });
   private readonly add = el("button", { type: "button", class: "portal-params-button" }, t("params.add"));
   private readonly raw = el("button", { type: "button", class: "portal-params-button", "aria-pressed": "false" }, t("params.as_json"));
-  private readonly listId = uniqueId("portal-params");
+  private readonly mode: Mode;
   private writing = false;
 
   constructor(private readonly area: HTMLTextAreaElement) {
-    this.list.id = this.listId;
+    this.mode = area.dataset["paramsJson"] === "texts" ? "texts" : "json";
     const buttons = el("div", { class: "portal-params-buttons" }, this.add, this.raw);
     area.before(el("div", { class: "portal-params" }, this.list, this.note, buttons));
     this.add.addEventListener("click", () => this.addRow({ key: "", value: "" })?.focus());
@@ -43,7 +43,7 @@ export class ParamRows {
 
   /** Takes the rows over from the text; false when it is no JSON object. */
   private read(): boolean {
-    const pairs = toPairs(this.area.value);
+    const pairs = toPairs(this.area.value, this.mode);
     if (!pairs) return false;
     this.list.replaceChildren();
     for (const pair of pairs) this.addRow(pair);
@@ -64,7 +64,7 @@ export class ParamRows {
   private write(): void {
     const pairs = this.pairs();
     this.writing = true;
-    setValue(this.area, toJson(pairs));
+    setValue(this.area, toJson(pairs, this.mode));
     this.writing = false;
     const repeated = repeatedKeys(pairs);
     this.note.textContent = repeated.length > 0 ? t("params.repeated", { keys: repeated.join(", ") }) : "";
