@@ -50,7 +50,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "guardian",
-    "import_export",
     "django_celery_beat",
     "csp",
     "portal.apps.PortalConfig",
@@ -58,6 +57,7 @@ INSTALLED_APPS = [
     "datasources",
     "jobs",
     "alerts",
+    "import_export",  # after ours: it has an `export` command too, and the first app wins
 ]
 
 MIDDLEWARE = [

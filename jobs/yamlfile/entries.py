@@ -1,0 +1,314 @@
+"""From a read document to what is to be created or changed. PURE but for `script_file`, which is read here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jobs.definitions import DefinitionErrors, JobDefinition, parse_definition
+from jobs.policies import MisfirePolicy
+from jobs.timetable import ScheduleSpec
+from jobs.yamlfile.reader import Document, YamlError, read_yaml
+from portal.lib.fielderrors import FieldError, field_errors, refused
+from portal.lib.paramtypes import Duration
+
+VERSION = 1
+_ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One refusal: `file.yaml:12: jobs[2].timeout: sentence`."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.file}:{self.line}: {self.path}: {self.message}"
+            if self.path
+            else f"{self.file}:{self.line}: {self.message}"
+        )
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScheduleEntry(_Entry):
+    """Exactly one of cron, every and at."""
+
+    cron: str = ""
+    every: str = ""
+    at: str = ""
+    timezone: str = ""
+    misfire: MisfirePolicy = MisfirePolicy.RUN_ONCE
+    grace: Duration = timedelta(seconds=300)
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> ScheduleEntry:
+        if sum(bool(text) for text in (self.cron, self.every, self.at)) != 1:
+            raise ValueError(_("A schedule has exactly one of cron, every and at."))
+        return self
+
+    @property
+    def word(self) -> str:
+        return "cron" if self.cron else "every" if self.every else "at"
+
+    def spec(self) -> ScheduleSpec:
+        kind = {"cron": "cron", "every": "interval", "at": "once"}[self.word]
+        return ScheduleSpec(
+            kind=kind,
+            expression=self.cron or self.every or self.at,
+            timezone=self.timezone,
+            misfire=self.misfire.value,
+            grace=self.grace,
+            is_enabled=self.enabled,
+        )
+
+
+class DatasourceEntry(_Entry):
+    slug: str = Field(min_length=1, max_length=50)
+    kind: str
+    name: str = Field(default="", max_length=100)
+    description: str = Field(default="", max_length=5000)
+    params: dict[str, Any] = Field(default_factory=dict)
+    password: str | None = None
+    read_only: bool = True
+    active: bool = True
+
+
+class SecretEntry(_Entry):
+    """`value` only as ${env:NAME}: a definitions file holds no secret."""
+
+    name: str
+    description: str = Field(default="", max_length=200)
+    value: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _no_secret_in_the_file(self) -> SecretEntry:
+        if self.value is not None and not _ENV.fullmatch(self.value):
+            raise refused("value", _("Don't write a secret into the file: write ${env:NAME}, and set that variable."))
+        return self
+
+
+class JobEntry(_Entry):
+    """What a file says of a job beside its definition. Without `schedules` or `enabled` these stay as they are."""
+
+    slug: str = Field(min_length=1, max_length=80)
+    schedules: tuple[ScheduleEntry, ...] | None = None
+    enabled: bool | None = None
+
+
+class _File(_Entry):
+    version: Annotated[int, Field(ge=VERSION, le=VERSION)]
+    tenant: str = ""
+    datasources: tuple[Any, ...] = ()
+    secrets: tuple[Any, ...] = ()
+    jobs: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """One entry of the file, and where it stands ("jobs[2]")."""
+
+    place: str
+    entry: Any
+    definition: JobDefinition | None = None
+    has_script_file: bool = False
+
+
+@dataclass(kw_only=True)
+class Bundle:
+    """A definitions file, read. `problems` is empty exactly when everything in it could be read."""
+
+    name: str
+    tenant: str = ""
+    datasources: list[Wanted] = field(default_factory=list)
+    secrets: list[Wanted] = field(default_factory=list)
+    jobs: list[Wanted] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    document: Document = field(default_factory=lambda: Document(None))
+
+    def refuse(self, error: FieldError) -> None:
+        """Note a refusal, at its line."""
+        line = self.document.line_of(parts_of(error.path))
+        self.problems.append(Problem(file=self.name, line=line, path=error.path, message=error.message))
+
+
+def read_bundle(raw: bytes, *, name: str, folder: Path | None, environ: Mapping[str, str] | None = None) -> Bundle:
+    """The file's entries with every problem found; `folder` is where `script_file` may lie (None: nowhere)."""
+    bundle = Bundle(name=name)
+    try:
+        bundle.document = read_yaml(raw)
+    except YamlError as error:
+        bundle.problems.append(Problem(file=name, line=error.line, path="", message=error.sentence))
+        return bundle
+    try:
+        content = _File.model_validate(bundle.document.value)
+    except ValidationError as exc:
+        for found in field_errors(exc):
+            bundle.refuse(_about_version(found))
+        return bundle
+    bundle.tenant = content.tenant
+    variables = os.environ if environ is None else environ
+    _read_all(bundle, "datasources", content.datasources, lambda value: _datasource(value, variables), "slug")
+    _read_all(bundle, "secrets", content.secrets, lambda value: _secret(value, variables), "name")
+    _read_all(bundle, "jobs", content.jobs, lambda value: _job(value, folder), "slug")
+    return bundle
+
+
+def parts_of(path: str) -> tuple[int | str, ...]:
+    """ "jobs[2].retry.max" → ("jobs", 2, "retry", "max")."""
+    return tuple(int(index) if index else name for index, name in _PART.findall(path))
+
+
+def _about_version(error: FieldError) -> FieldError:
+    if error.path != "version":
+        return error
+    return FieldError(path="version", message=_("A definitions file begins with “version: %(n)d”.") % {"n": VERSION})
+
+
+class _Refused(Exception):
+    def __init__(self, errors: list[FieldError]) -> None:
+        self.errors = errors
+
+
+def _read_all(bundle: Bundle, section: str, values: tuple[Any, ...], read: Callable[[Any], Wanted], key: str) -> None:
+    seen: set[str] = set()
+    for position, value in enumerate(values):
+        place = f"{section}[{position}]"
+        try:
+            wanted = read(value)
+        except _Refused as refusal:
+            for found in refusal.errors:
+                bundle.refuse(found.under(place))
+            continue
+        name = getattr(wanted.entry, key)
+        if name in seen:
+            words = _("“%(name)s” stands in this file twice: keep one of them.") % {"name": name[:60]}
+            bundle.refuse(FieldError(path=f"{place}.{key}", message=words))
+            continue
+        seen.add(name)
+        getattr(bundle, section).append(
+            Wanted(
+                place=place,
+                entry=wanted.entry,
+                definition=wanted.definition,
+                has_script_file=wanted.has_script_file,
+            )
+        )
+
+
+def _datasource(value: Any, variables: Mapping[str, str]) -> Wanted:
+    entry = _parsed(DatasourceEntry, value)
+    if entry.password is not None and not _ENV.search(entry.password):
+        words = _("Don't write a password into the file: write ${env:NAME}, and set that variable.")
+        raise _Refused([FieldError(path="password", message=words)])
+    params = {name: _filled(text, variables, f"params.{name}") for name, text in entry.params.items()}
+    password = _filled(entry.password, variables, "password")
+    return Wanted(place="", entry=entry.model_copy(update={"params": params, "password": password}))
+
+
+def _secret(value: Any, variables: Mapping[str, str]) -> Wanted:
+    entry = _parsed(SecretEntry, value)
+    return Wanted(place="", entry=entry.model_copy(update={"value": _filled(entry.value, variables, "value")}))
+
+
+def _filled(value: Any, variables: Mapping[str, str], path: str) -> Any:
+    """${env:NAME} replaced by the variable; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    missing = [name for name in _ENV.findall(value) if name not in variables]
+    if missing:
+        words = _("The environment variable %(name)s is not set: set it, and apply again.") % {"name": missing[0]}
+        raise _Refused([FieldError(path=path, message=words)])
+    return _ENV.sub(lambda match: variables[match[1]], value)
+
+
+def _parsed(model: type[Any], value: Any) -> Any:
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        raise _Refused(field_errors(exc)) from None
+
+
+def _job(value: Any, folder: Path | None) -> Wanted:
+    if not isinstance(value, dict):
+        raise _Refused([FieldError(path="", message=_("This must be a set of names with values."))])
+    own = {name: value[name] for name in JobEntry.model_fields if name in value}
+    rest = {name: item for name, item in value.items() if name not in own}
+    params = rest.get("params")
+    has_file = isinstance(params, dict) and "script_file" in params
+    errors: list[FieldError] = []
+    entry = definition = None
+    try:
+        entry = _parsed(JobEntry, own)
+    except _Refused as refusal:
+        errors += refusal.errors
+    try:
+        if isinstance(params, dict) and has_file:
+            rest["params"] = _with_script(params, folder)
+        definition = parse_definition(rest)
+    except _Refused as refusal:
+        errors += refusal.errors
+    except DefinitionErrors as refusal:
+        errors += [at_script_file(error) if has_file else error for error in refusal.errors]
+    if errors:
+        raise _Refused(errors)
+    return Wanted(place="", entry=entry, definition=definition, has_script_file=has_file)
+
+
+def at_script_file(error: FieldError) -> FieldError:
+    """A refusal of the script, at the name of the file it came from."""
+    if error.path != "params.script":
+        return error
+    return FieldError(path="params.script_file", message=error.message)
+
+
+def _with_script(params: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    if "script" in params:
+        raise _no_script(_("Give script or script_file, not both."))
+    name = params["script_file"]
+    if not isinstance(name, str) or not name.strip():
+        raise _no_script(_("Name the file of the script, relative to this file."))
+    if folder is None:
+        raise _no_script(_("There is no folder to look in when the definitions come from standard input."))
+    rest = {key: value for key, value in params.items() if key != "script_file"}
+    return {**rest, "script": _read_script(name, folder.resolve())}
+
+
+def _read_script(name: str, folder: Path) -> str:
+    try:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise _no_script(_("The file must lie in the folder of the definitions file, or below it."))
+        with path.open("rb") as file:
+            raw = file.read(settings.PORTAL_SCRIPT_MAX_BYTES + 1)
+        return raw.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise _no_script(_("The file “%(name)s” is not text in UTF-8.") % {"name": name}) from None
+        raise _no_script(_("The file “%(name)s” can't be read: check its name.") % {"name": name}) from None
+
+
+def _no_script(sentence: str) -> _Refused:
+    return _Refused([FieldError(path="params.script_file", message=sentence)])

@@ -1,0 +1,131 @@
+"""From rows to the text of a definitions file. What equals the default is left out; secrets never get in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from accounts.models import Tenant
+from datasources.models import DataSource, Secret
+from jobs.catalog import definition_of
+from jobs.definitions import JobDefinition, plain
+from jobs.models import Job, Schedule
+from jobs.policies import MisfirePolicy
+from portal.lib.durations import format_duration
+
+VERSION = 1
+_WORDS = {"cron": "cron", "interval": "every", "once": "at"}
+DEFAULT_GRACE = timedelta(seconds=300)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Scripts as blocks, lists indented, no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> str:
+    """YAML text of plain values, names in the order given."""
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)
+    return text
+
+
+def file_of(tenant: Tenant) -> str:
+    """The definitions file of everything a tenant has."""
+    content = {
+        "version": VERSION,
+        "tenant": tenant.slug,
+        "datasources": [datasource_entry(row) for row in DataSource.objects.filter(tenant=tenant).order_by("slug")],
+        "secrets": [secret_entry(row) for row in Secret.objects.filter(tenant=tenant).order_by("name")],
+        "jobs": [job_entry(row) for row in jobs_of(tenant)],
+    }
+    return dump({name: value for name, value in content.items() if value != []})
+
+
+def jobs_of(tenant: Tenant) -> Iterable[Job]:
+    return Job.objects.filter(tenant=tenant, archived_at=None).prefetch_related("schedules").order_by("slug")
+
+
+def job_entry(job: Job) -> dict[str, Any]:
+    """One job as the file says it."""
+    entry: dict[str, Any] = {"slug": job.slug, **definition_entry(definition_of(job))}
+    if not job.is_enabled:
+        entry["enabled"] = False
+    entry["schedules"] = [schedule_entry(row) for row in sorted(job.schedules.all(), key=lambda row: row.pk)]
+    return entry
+
+
+def definition_entry(definition: JobDefinition) -> dict[str, Any]:
+    params = definition.params
+    own = _unlike(params.model_dump(mode="json"), _defaults(type(params)))
+    usual = plain(JobDefinition.model_construct(kind=definition.kind, params=params))
+    content = plain(definition)
+    found = {name: value for name, value in content.items() if name in ("name", "kind")}
+    found["params"] = own
+    for name, value in content.items():
+        if name in found or value == usual[name]:
+            continue
+        found[name] = _run_params(definition) if name == "run_params" else _less(value, usual[name])
+    return found
+
+
+def _less(value: Any, usual: Any) -> Any:
+    return _unlike(value, usual) if isinstance(value, dict) and isinstance(usual, dict) and usual else value
+
+
+def _run_params(definition: JobDefinition) -> list[dict[str, Any]]:
+    return [param.model_dump(mode="json", exclude_defaults=True) for param in definition.run_params]
+
+
+def _defaults(model: Any) -> dict[str, Any]:
+    """What the model's fields are when nothing is said; required fields have none."""
+    optional = {name for name, info in model.model_fields.items() if not info.is_required()}
+    found: dict[str, Any] = model.model_construct().model_dump(mode="json", include=optional)
+    return found
+
+
+def _unlike(value: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: item for name, item in value.items() if name not in usual or usual[name] != item}
+
+
+def schedule_entry(schedule: Schedule) -> dict[str, Any]:
+    entry: dict[str, Any] = {_WORDS[schedule.kind]: schedule.expression, "timezone": schedule.timezone}
+    if schedule.misfire != MisfirePolicy.RUN_ONCE:
+        entry["misfire"] = schedule.misfire
+    if schedule.grace != DEFAULT_GRACE:
+        entry["grace"] = format_duration(schedule.grace)
+    if not schedule.is_enabled:
+        entry["enabled"] = False
+    return entry
+
+
+def datasource_entry(source: DataSource) -> dict[str, Any]:
+    """Without the password: `apply` leaves it as it is when the file does not give it."""
+    entry: dict[str, Any] = {"slug": source.slug, "kind": source.kind, "name": source.name}
+    if source.description:
+        entry["description"] = source.description
+    entry["params"] = source.params
+    if not source.is_read_only:
+        entry["read_only"] = False
+    if not source.is_active:
+        entry["active"] = False
+    return entry
+
+
+def secret_entry(secret: Secret) -> Any:
+    """The name alone; the value stays in the portal."""
+    return {"name": secret.name, "description": secret.description} if secret.description else secret.name
