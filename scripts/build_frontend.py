@@ -172,9 +172,7 @@ def last_words(output: str) -> str:
 
 def install_packages(node: Node, *, development: bool) -> None:
     """Installs exactly what the lock file says, unless that was done before."""
-    wanted = fingerprint(
-        path for path in input_files() if path.parent == FRONTEND and path.name != "build.mjs"
-    )
+    wanted = fingerprint(path for path in input_files() if path.parent == FRONTEND and path.name != "build.mjs")
     stamp = MODULES / (".portal-all" if development else ".portal-build")
     if is_current(stamp, wanted) or is_current(MODULES / ".portal-all", wanted):
         return
@@ -205,13 +203,14 @@ def build(node: Node, wanted: str) -> None:
 
 
 def check(node: Node) -> None:
-    """Type checker and unit tests of the frontend."""
+    """Type checker and unit tests of the frontend; what they print is shown when they fail."""
     install_packages(node, development=True)
-    try:
-        run([node.node, str(MODULES / "typescript" / "bin" / "tsc"), "--noEmit"], "the types do not fit")
-        run([node.node, str(MODULES / "vitest" / "vitest.mjs"), "run"], "the tests fail")
-    except BuildFailed as error:
-        raise CheckFailed(str(error)) from None
+    types = [node.node, str(MODULES / "typescript" / "bin" / "tsc"), "--noEmit"]
+    tests = [node.node, str(MODULES / "vitest" / "vitest.mjs"), "run"]
+    for command, failure in ((types, "the types do not fit"), (tests, "the tests fail")):
+        done = subprocess.run(command, cwd=FRONTEND, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode != 0:
+            raise CheckFailed(f"{failure}.\n{done.stdout}{done.stderr}")
     print("Frontend: types and unit tests are fine.")
 
 
@@ -228,9 +227,7 @@ def build_if_needed() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description="Builds the scripts of the pages when their sources changed."
-    )
+    parser = argparse.ArgumentParser(description="Builds the scripts of the pages when their sources changed.")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when the scripts cannot be built")
     parser.add_argument("--check", action="store_true", help="also run the type checker and the unit tests")
     options = parser.parse_args(arguments)
