@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -28,21 +29,28 @@ class IllegalTransitionError(Exception):
     """Code asked for a transition the table forbids: a defect, not a race."""
 
 
-def create_run(  # noqa: PLR0913 - what may be said of a new run
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """That a new run repeats an old one: with the old one's revision, or with the job's latest."""
+
+    run: Run
+    use_latest: bool = False
+
+
+def create_run(
     job: Job,
     *,
     origin: str,
     actor: User | None = None,
     params: Mapping[str, Any] | None = None,
     dedupe_key: str = "",
-    rerun_of: Run | None = None,
-    revision: JobRevision | None = None,
+    again: Again | None = None,
 ) -> Run:
     """One intended execution of the job's published revision, due now; rings after commit.
 
     The same `dedupe_key` gives the same run. Raises RunRefusedError, or RunParamsError for bad parameter values.
     """
-    chosen = revision or job.revision
+    chosen = again.run.revision if again and not again.use_latest else job.revision
     if chosen is None or job.archived_at is not None:
         raise RunRefusedError(_("This job has been deleted or was never saved whole. Open it, save it, and try again."))
     if not job.tenant.is_active:
@@ -53,7 +61,7 @@ def create_run(  # noqa: PLR0913 - what may be said of a new run
         run, is_new = Run.objects.get_or_create(
             dedupe_key=dedupe_key or f"{origin}:{uuid4()}",
             defaults=row_values(job, chosen, origin=origin, now=now)
-            | {"requested_by": actor, "params": values, "rerun_of": rerun_of},
+            | {"requested_by": actor, "params": values, "rerun_of": again.run if again else None},
         )
         if not is_new:
             return run
@@ -165,6 +173,5 @@ def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
         origin=Origin.MANUAL,
         actor=actor,
         params=run.params,
-        rerun_of=run,
-        revision=None if use_latest else run.revision,
+        again=Again(run=run, use_latest=use_latest),
     )

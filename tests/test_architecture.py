@@ -29,6 +29,7 @@ PURE = (
     "jobs/scheduling/wording_en.py",
     "jobs/scheduling/wording_zh.py",
     "datasources/sqlguard.py",
+    "datasources/lexer.py",
 )
 DOORS = {
     "admin",
@@ -46,7 +47,7 @@ DOORS = {
     "forms",
 }
 ENGINE = {"engine"}
-ENGINE_MODULES = {"jobs.scheduling.tick", "jobs.scheduling.clock"}
+ENGINE_MODULES = {"jobs.scheduling.tick", "jobs.scheduling.clock", "jobs.invariants"}
 CLOCKS = {"now", "utcnow", "today", "time", "localtime"}
 
 
