@@ -7,7 +7,7 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from jobs.admin import look
+from jobs import look
 
 register = template.Library()
 
@@ -31,6 +31,11 @@ def exactly(at: datetime | None, zone: str = "") -> str:
 def since(started: datetime | None, ended: datetime | None = None) -> str:
     """How long something took, or takes so far."""
     return look.seconds_text((ended or timezone.now()) - started) if started else "–"
+
+
+@register.simple_tag
+def running_for(started: datetime | None) -> SafeString | str:
+    return look.running_for(started) if started else "–"
 
 
 @register.simple_tag

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from jobs.executors import KINDS
 from jobs.queries.activity import IDLE, JobActivity, RunMark
 from jobs.states import AttemptStatus, RunStatus
 
@@ -85,46 +85,40 @@ def absolute(at: datetime, zone_name: str = "") -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone_label(zone)}"
 
 
-def short(at: datetime, zone_name: str = "") -> str:
-    """The time alone when it is today, else with its day."""
-    local = at.astimezone(zone_named(zone_name))
-    if local.date() == timezone.now().astimezone(local.tzinfo).date():
-        return f"{local:%H:%M:%S}"
-    return f"{date_format(local, 'MONTH_DAY_FORMAT')} {local:%H:%M}"
-
-
 def when(at: datetime | None, zone_name: str = "") -> SafeString | str:
-    """Relative on the page, absolute in the tooltip, in the given zone."""
+    """The exact time in the given zone; refresh.js shows it relative and keeps the exact one as the tooltip."""
     if at is None:
         return "–"
+    exact = absolute(at, zone_name)
     return format_html(
-        '<time datetime="{}" title="{}" class="p-nowrap">{}</time>',
+        '<time datetime="{}" title="{}" class="p-nowrap" data-relative>{}</time>',
         at.astimezone(UTC).isoformat(),
-        absolute(at, zone_name),
-        relative(at),
+        exact,
+        exact,
     )
 
 
-def relative(at: datetime, now: datetime | None = None) -> str:
-    """ "3 min ago", "in 2 h": one unit, rounded down."""
-    seconds = ((now or timezone.now()) - at).total_seconds()
-    text = _span(abs(seconds))
-    if not text:
-        return _("now")
-    return _("%(span)s ago") % {"span": text} if seconds > 0 else _("in %(span)s") % {"span": text}
+def clock_time(at: datetime, zone_name: str = "") -> str:
+    """11-21 09:00 Asia/Shanghai: where space is short."""
+    zone = zone_named(zone_name)
+    return f"{at.astimezone(zone):%m-%d %H:%M} {zone_label(zone)}"
 
 
-def _span(seconds: float) -> str:
-    """The largest unit that fits, or nothing for less than a second."""
-    if seconds < 1:
-        return ""
-    if seconds < 60:
-        return _("%(n)d s") % {"n": int(seconds)}
-    if seconds < 3600:
-        return _("%(n)d min") % {"n": int(seconds // 60)}
-    if seconds < 48 * 3600:
-        return _("%(n)d h") % {"n": int(seconds // 3600)}
-    return ngettext("%(n)d day", "%(n)d days", int(seconds // 86400)) % {"n": int(seconds // 86400)}
+def kind_label(kind: str) -> str:
+    return str(KINDS.get(kind).label) if kind in KINDS.kinds() else kind
+
+
+def kind_icon(kind: str) -> str:
+    return KINDS.get(kind).icon if kind in KINDS.kinds() else "help"
+
+
+def running_for(since: datetime) -> SafeString:
+    """How long something has been running; refresh.js lets it grow."""
+    return format_html(
+        '<span class="p-num" data-running-since="{}">{}</span>',
+        since.astimezone(UTC).isoformat(),
+        seconds_text(timezone.now() - since),
+    )
 
 
 def seconds_text(value: timedelta | float | None) -> str:

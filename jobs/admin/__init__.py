@@ -1,0 +1,7 @@
+"""The screens of jobs, runs and workers."""
+
+from jobs.admin.job_admin import JobAdmin
+from jobs.admin.node_admin import WorkerNodeAdmin
+from jobs.admin.run_admin import RunAdmin
+
+__all__ = ["JobAdmin", "RunAdmin", "WorkerNodeAdmin"]

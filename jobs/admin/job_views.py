@@ -1,0 +1,123 @@
+"""Run now, and the revisions of a job. The caller has checked that the user may see the job."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+
+from accounts.models import User
+from accounts.permissions import can
+from jobs import runs
+from jobs.admin.run_page import definition_diff, definition_parts
+from jobs.models import Job, JobRevision
+from jobs.runparams import RunParam, RunParamsError
+from jobs.states import ACTIVE, Origin
+
+if TYPE_CHECKING:
+    from jobs.admin.job_admin import JobAdmin
+
+MOST_REVISIONS = 100
+INPUT_TYPES = {"int": "number", "float": "number", "date": "date", "datetime": "datetime-local"}
+
+
+class RunForm(forms.Form):
+    """One field for each parameter the published revision asks for; `jobs.runparams` judges the values."""
+
+    def __init__(self, params: list[RunParam], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = params
+        for param in params:
+            self.fields[param.name] = field_for(param)
+
+    def values(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
+
+
+def field_for(param: RunParam) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": param.title,
+        "help_text": param.help,
+        "required": False,  # said in whole sentences by jobs.runparams
+        "initial": param.default,
+    }
+    if param.type == "bool":
+        return forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), **common)
+    if param.type == "choice":
+        choices = [*([] if param.required and param.default else [("", "–")]), *((c, c) for c in param.choices)]
+        return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget(), **common)
+    attrs = {"type": INPUT_TYPES.get(param.type, "text"), "autocomplete": "off"}
+    limits = {"min": param.min, "max": param.max, "step": "any" if param.type == "float" else None}
+    attrs |= {name: str(value) for name, value in limits.items() if value is not None}
+    return forms.CharField(widget=UnfoldAdminTextInputWidget(attrs=attrs), **common)
+
+
+def run_now(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:
+    """Asks with the parameters' fields; a POST makes the run and goes to its page."""
+    user = cast(User, request.user)
+    if not can(user, "run", job):
+        raise PermissionDenied
+    params = params_of(job)
+    form = RunForm(params, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        run = _create(job, user, form)
+        if run is not None:
+            messages.success(request, _("Run #%(number)d was created.") % {"number": run.pk})
+            return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[run.pk]))
+    context = {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "title": _("Run now"),
+        "job": job,
+        "form": form,
+        "active": job.runs.filter(status__in=ACTIVE).order_by("-id").first(),
+    }
+    return TemplateResponse(request, "admin/jobs/job/run_now.html", context)
+
+
+def params_of(job: Job) -> list[RunParam]:
+    definition = job.revision.definition if job.revision else {}
+    return [RunParam.model_validate(each) for each in definition.get("run_params") or []]
+
+
+def _create(job: Job, user: User, form: RunForm) -> Any:
+    """The new run; None when it was refused, with the reason at its field."""
+    try:
+        return runs.create_run(job, origin=Origin.MANUAL, actor=user, params=form.values())
+    except RunParamsError as refusal:
+        for error in refusal.errors:
+            form.add_error(error.path if error.path in form.fields else None, error.message)
+    except runs.RunRefusedError as refusal:
+        form.add_error(None, str(refusal))
+    return None
+
+
+def revisions(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:
+    """Every revision, and the difference between two of them."""
+    found = list(job.revisions.select_related("author").order_by("-number")[:MOST_REVISIONS])
+    new = _chosen(found, request.GET.get("new"), 0)
+    older = [each for each in found if new is not None and each.number < new.number]
+    old = _chosen(found, request.GET.get("old"), -1) or (older[0] if older else None)
+    context = {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "title": _("Revisions"),
+        "job": job,
+        "revisions": found,
+        "old": old,
+        "new": new,
+        "diff": definition_diff(old, new) if old and new and old != new else [],
+        "definition": definition_parts(new) if new else None,
+    }
+    return TemplateResponse(request, "admin/jobs/job/revisions.html", context)
+
+
+def _chosen(found: list[JobRevision], text: str | None, default: int) -> JobRevision | None:
+    if text and text.isdecimal():
+        return next((each for each in found if str(each.number) == text), None)
+    return found[0] if found and default == 0 else None
