@@ -29,6 +29,7 @@ def build(environment: str) -> dict[str, Any]:
         # The palette's history would stay in the browser for whoever logs in next.
         "COMMAND": {"search_models": True, "show_history": False},
         "COLORS": {"primary": BLUE},
+        "DASHBOARD_CALLBACK": "portal.dashboard.dashboard_context",
     }
 
 

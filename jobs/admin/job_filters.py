@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +19,7 @@ class StatusFilter(DropdownFilter):  # type: ignore[misc]
     title = _("status")
     parameter_name = "now"
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
             (RunStatus.RUNNING, RunStatus.RUNNING.label),
             (RunStatus.QUEUED, RunStatus.QUEUED.label),
@@ -47,7 +46,7 @@ class KindFilter(DropdownFilter):  # type: ignore[misc]
     title = _("kind")
     parameter_name = "kind"
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(executor.kind, executor.label) for executor in KINDS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
@@ -60,7 +59,7 @@ class QueueFilter(DropdownFilter):  # type: ignore[misc]
     title = _("queue")
     parameter_name = "queue"
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         names = model_admin.get_queryset(request).order_by("queue").values_list("queue", flat=True).distinct()
         return [(name, name) for name in names[:50]]
 

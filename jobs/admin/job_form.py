@@ -1,4 +1,4 @@
-"""The job's form: fields for every kind, of which the chosen kind's count, and the words of `jobs.catalog` at their fields."""
+"""The job's form: fields for every kind, of which the chosen one's count."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -90,12 +90,14 @@ class JobForm(forms.Form):
     secrets = forms.MultipleChoiceField(
         label=gettext_lazy("Secrets"),
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text=gettext_lazy("What a script may be given. Their values are masked in its log."),
     )
     timeout = DurationTextField(
-        label=gettext_lazy("Time limit"), widget=_text(placeholder="1h30m"), help_text=gettext_lazy("Such as 90s, 15m or 1h30m.")
-    )  # fmt: skip
+        label=gettext_lazy("Time limit"),
+        widget=_text(placeholder="1h30m"),
+        help_text=gettext_lazy("Such as 90s, 15m or 1h30m."),
+    )
     retry_max = forms.IntegerField(
         label=gettext_lazy("Retries"),
         min_value=0,
@@ -256,8 +258,13 @@ class JobForm(forms.Form):
             choices.append((current, current))
         widget = UnfoldAdminSelectWidget()
         return forms.ChoiceField(
-            label=field.label, help_text=field.help_text, initial=field.initial, choices=choices, widget=widget, required=False
-        )  # fmt: skip
+            label=field.label,
+            help_text=field.help_text,
+            initial=field.initial,
+            choices=choices,
+            widget=widget,
+            required=False,
+        )
 
     def _kind_params(self, data: dict[str, Any]) -> dict[str, Any]:
         model = KINDS.get(data["kind"]).Params

@@ -23,6 +23,11 @@ def when(at: datetime | None, zone: str = "") -> SafeString | str:
 
 
 @register.simple_tag
+def clock(at: datetime, zone: str = "") -> str:
+    return look.clock_time(at, zone)
+
+
+@register.simple_tag
 def exactly(at: datetime | None, zone: str = "") -> str:
     return look.absolute(at, zone) if at else "–"
 

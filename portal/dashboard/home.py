@@ -1,0 +1,133 @@
+"""What the home page shows to one user in the tenant they work in."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.admin_scope import may_add, narrowed, user_of
+from accounts.models import User
+from accounts.permissions import visible_to
+from jobs import look, queries
+from jobs.models import Job, Run, Schedule
+from jobs.queries import SystemState, TodaySummary
+from jobs.states import RunStatus
+
+S = RunStatus
+BAR = (S.SUCCEEDED, S.BUSINESS_FAILURE, S.TECHNICAL_FAILURE, S.TIMED_OUT, S.LOST, S.RUNNING, S.QUEUED,
+       S.SKIPPED, S.MISSED, S.CANCELLED)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """One part of today's bar."""
+
+    label: str
+    tone: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of the machinery: how it is, and what to do when it is not well."""
+
+    label: str
+    value: str
+    tone: str
+    icon: str
+    advice: str = ""
+
+
+def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """unfold's DASHBOARD_CALLBACK."""
+    return {**context, **home(request)}
+
+
+def home(request: HttpRequest) -> dict[str, Any]:
+    user = user_of(request)
+    now, zone = timezone.now(), timezone.get_current_timezone()
+    runs = narrowed(request, visible_to(user, Run.objects.all()))
+    schedules = narrowed(request, visible_to(user, Schedule.objects.all()))
+    jobs = narrowed(request, visible_to(user, Job.objects.filter(archived_at=None)))
+    today = queries.today_summary(runs, now=now, zone=zone)
+    state = queries.system_state(runs, schedules=schedules, now=now)
+    return {
+        "today": today,
+        "slices": slices(today),
+        "failures": queries.recent_failures(runs, now=now),
+        "running": queries.running_now(runs),
+        "fires": queries.next_fire_times(schedules),
+        "parts": parts(state),
+        "has_jobs": jobs.exists(),
+        "shows_tenant": getattr(request, "tenant", None) is None,
+        "steps": first_steps(request, cast(User, user)),
+        "history_url": reverse("admin:jobs_run_changelist"),
+    }
+
+
+def slices(today: TodaySummary) -> list[Slice]:
+    """Today's outcomes, those that happened."""
+    return [
+        Slice(
+            label=str(status.label),
+            tone=look.look_of(status).tone,
+            count=today.by_status[status],
+            share=100 * today.by_status[status] / today.total,
+        )
+        for status in BAR
+        if today.by_status[status]
+    ]
+
+
+def parts(state: SystemState) -> list[Part]:
+    return [_workers(state), _beat(state), _queue(state)]
+
+
+def _workers(state: SystemState) -> Part:
+    if not state.workers:
+        advice = _("No worker has been heard of lately: runs wait until one is started.")
+        return Part(label=_("Workers"), value=_("None"), tone="bad", icon="cancel", advice=advice)
+    busy = sum(worker.running_count for worker in state.workers)
+    value = _("%(n)d alive, %(busy)d of %(capacity)d slots busy") % {
+        "n": len(state.workers),
+        "busy": busy,
+        "capacity": state.capacity,
+    }
+    return Part(label=_("Workers"), value=value, tone="good", icon="check_circle")
+
+
+def _beat(state: SystemState) -> Part:
+    if not state.beats:
+        advice = _("Nothing fires on time until beat is started; what is missed then follows each schedule's rule.")
+        return Part(label=_("Scheduler"), value=_("Not running"), tone="bad", icon="cancel", advice=advice)
+    if state.late_fires:
+        value = _("%(n)d fire times are late") % {"n": state.late_fires}
+        return Part(label=_("Scheduler"), value=value, tone="warn", icon="schedule")
+    return Part(label=_("Scheduler"), value=_("On time"), tone="good", icon="check_circle")
+
+
+def _queue(state: SystemState) -> Part:
+    if not state.due:
+        value = _("%(n)d wait for their time") % {"n": state.queued} if state.queued else _("Empty")
+        return Part(label=_("Queue"), value=value, tone="good", icon="check_circle")
+    waits = timezone.now() - state.oldest_due if state.oldest_due else None
+    value = _("%(n)d runs are due, the oldest for %(time)s") % {"n": state.due, "time": look.seconds_text(waits)}
+    slow = waits is not None and waits.total_seconds() > 60
+    return Part(label=_("Queue"), value=value, tone="warn" if slow else "info", icon="hourglass_top")
+
+
+def first_steps(request: HttpRequest, user: User) -> list[tuple[str, str]]:
+    """(sentence, address) of what to do first; only what the user may do."""
+    steps = []
+    if may_add(request, Job):
+        steps.append((_("Make a job: a Python or shell script, a SQL statement or an HTTP request."), "admin:jobs_job_add"))
+        steps.append((_("Run it by hand, and watch its log while it runs."), "admin:jobs_job_changelist"))
+        steps.append((_("Give it a schedule, and see when it fires next."), "admin:jobs_job_changelist"))
+    steps.append((_("Look at the history: what ran, how long it took, and why it failed."), "admin:jobs_run_changelist"))
+    if user.is_superuser:
+        steps.append((_("See which workers are alive."), "admin:jobs_workernode_changelist"))
+    return [(words, reverse(name)) for words, name in steps]
