@@ -24,7 +24,7 @@ from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy import exc as sa_exc
 
 from datasources.drivers import ConnectionTarget, Driver
-from datasources.engines import driver_of, engine_for
+from datasources.engines import build, driver_of, engine_for
 from datasources.lexer import Statement, bind, split, tokens
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.sqlguard import GuardError, check_select
@@ -69,7 +69,9 @@ def open_session(target: ConnectionTarget, *, timeout: float | None, read_only: 
 class Session:
     """One connection and one transaction. `cancel` may be called from any thread, the rest from one."""
 
-    def __init__(self, target: ConnectionTarget, *, timeout: float | None, read_only: bool) -> None:
+    def __init__(
+        self, target: ConnectionTarget, *, timeout: float | None, read_only: bool, pooled: bool = True
+    ) -> None:
         self.read_only = read_only or target.is_read_only
         self.target = replace(target, is_read_only=self.read_only)
         self._driver: Driver = driver_of(target.kind)
@@ -81,7 +83,9 @@ class Session:
         self._keeps_state = False
         with self._in_words(None):
             self._driver.check(self.target)
-            self._connection: Connection = engine_for(self._pool_target(target), self._driver).connect()
+            wanted = self._pool_target(target)
+            engine = engine_for(wanted, self._driver) if pooled else build(wanted, self._driver, pooled=False)
+            self._connection: Connection = engine.connect()
         self._raw: Any = self._connection.connection.driver_connection
         if timeout is not None:
             threading.Thread(target=self._watch, args=(timeout,), name="sql-watchdog", daemon=True).start()
@@ -114,6 +118,13 @@ class Session:
         if self.read_only:
             self.rollback()
         return replace(found, elapsed=time.monotonic() - started)
+
+    def describe(self) -> tuple[str, list[str]]:
+        """The server's version, and what is dangerous about the role we log in with, a sentence each."""
+        with self._in_words(None):
+            self._prepare()
+            version = self._driver.server_version(self._connection)
+            return version, self._driver.warnings(self._connection, read_only=self.read_only)
 
     def commit(self) -> None:
         """Make what was done so far lasting; a read-only session rolls back."""

@@ -66,8 +66,12 @@ class Driver(ABC):
         """`connect_args` or a `creator` for `create_engine`."""
         return {}
 
-    def check(self, target: ConnectionTarget) -> None:  # noqa: B027 - optional
-        """Raise `QueryError` when the target must not be opened at all."""
+    def check_place(self, target: ConnectionTarget) -> None:  # noqa: B027 - optional
+        """Raise `QueryError` when the target must never be opened: the ledger, a foreign folder."""
+
+    def check(self, target: ConnectionTarget) -> None:
+        """Raise `QueryError` when the target can't be opened now."""
+        self.check_place(target)
 
     @abstractmethod
     def begin(self, connection: Connection, *, read_only: bool) -> None:

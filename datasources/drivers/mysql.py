@@ -65,7 +65,7 @@ class MySQL(Driver):
     label = "MySQL / MariaDB"
     module = "pymysql"
     Params = MySQLParams
-    bound_fields = frozenset({"host", "port", "database", "user"})
+    bound_fields = frozenset({"host", "port", "database", "user", "tls"})
 
     def where(self, params: Mapping[str, Any]) -> str:
         return f"{params.get('host', '?')}:{params.get('port', 3306)}/{params.get('database', '?')}"
@@ -85,7 +85,7 @@ class MySQL(Driver):
         }
         return {"connect_args": options}
 
-    def check(self, target: ConnectionTarget) -> None:
+    def check_place(self, target: ConnectionTarget) -> None:
         p = self.params_of(target)
         refuse_ledger(p.host, p.port, p.database)
 

@@ -70,7 +70,7 @@ class Postgres(Driver):
     label = "PostgreSQL"
     module = "psycopg2"
     Params = PostgresParams
-    bound_fields = frozenset({"host", "port", "database", "user"})
+    bound_fields = frozenset({"host", "port", "database", "user", "sslmode"})
 
     def where(self, params: Mapping[str, Any]) -> str:
         return f"{params.get('host', '?')}:{params.get('port', 5432)}/{params.get('database', '?')}"
@@ -98,7 +98,7 @@ class Postgres(Driver):
             }
         }
 
-    def check(self, target: ConnectionTarget) -> None:
+    def check_place(self, target: ConnectionTarget) -> None:
         p = self.params_of(target)
         refuse_ledger(p.host, p.port, p.database)
 

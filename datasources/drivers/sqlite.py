@@ -71,6 +71,9 @@ class SQLite(Driver):
     def engine_options(self, target: ConnectionTarget) -> dict[str, Any]:
         return {"creator": lambda: _open(target, self.params_of(target).create), "poolclass": NullPool}
 
+    def check_place(self, target: ConnectionTarget) -> None:
+        path_of(target)
+
     def check(self, target: ConnectionTarget) -> None:
         path = path_of(target)
         may_create = self.params_of(target).create and not target.is_read_only

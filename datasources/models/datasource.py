@@ -24,6 +24,7 @@ class DataSource(TenantOwned):
     is_read_only = models.BooleanField(_("read-only"), default=True)
     tested_at = models.DateTimeField(_("last tested"), null=True, blank=True, editable=False)
     test_ok = models.BooleanField(_("last test passed"), null=True, editable=False)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
     test_message = models.CharField(_("last test result"), max_length=500, blank=True, default="", editable=False)
 
     class Meta:

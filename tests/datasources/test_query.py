@@ -4,13 +4,14 @@ import threading
 import time
 import tracemalloc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from datasources.query import QueryError, open_session, split
 from tests.datasources.conftest import target as make_target
 
-CAPS = {"max_rows": 100, "max_bytes": 1_000_000}
+CAPS: dict[str, Any] = {"max_rows": 100, "max_bytes": 1_000_000}
 ENDLESS = {
     "sqlite": "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c",
     "postgres": "select pg_sleep(30)",
@@ -214,12 +215,13 @@ def test_pooled_connections_carry_nothing_over(any_target):
 @pytest.mark.parametrize("fixture", ["postgres_target", "mysql_target"])
 def test_unreachable_and_wrong_are_said_in_words(request, fixture):
     target = request.getfixturevalue(fixture)
-    for change, code in [
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"port": 1}, "refused"),
         ({"host": "no-such-host.invalid"}, "unknown_host"),
         ({"database": "no_such_database"}, "unknown_database"),
         ({"user": "no_such_user_at_all"}, "wrong_password"),
-    ]:
+    ]
+    for change, code in changes:
         password = target.password if "database" in change else "canary-pass"
         with pytest.raises(QueryError) as caught:
             run(replace(target, params={**target.params, **change}, password=password), "select 1")

@@ -139,7 +139,8 @@ FINE = {
         "select 1 /* /* */ ; drop table t; */",  # all of it is one nested comment
         "select * from generate_series(1, 10) g left join lateral (select g * 2) x on true",
         'select "odd name;" from "a;b"',
-        "select array_agg(distinct x order by x) filter (where x > 1), percentile_cont(0.5) within group (order by x) from t",
+        "select array_agg(distinct x order by x) filter (where x > 1) from t",
+        "select percentile_cont(0.5) within group (order by x) from t",
         "select string_agg(n, ',') from t where a = any(array[1,2]) and b is not distinct from null",
     ],
     "mysql": [

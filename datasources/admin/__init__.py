@@ -1,0 +1,6 @@
+"""Admin pages of datasources and secrets."""
+
+from datasources.admin.datasource import DataSourceAdmin
+from datasources.admin.secret import SecretAdmin
+
+__all__ = ["DataSourceAdmin", "SecretAdmin"]

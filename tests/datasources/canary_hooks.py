@@ -1,0 +1,16 @@
+"""What the canary test must not fill blindly in the models of datasources."""
+
+
+def adjust_datasource(row, word):
+    row.slug = word().lower()
+    row.kind = "postgres"
+    row.params = {"host": "127.0.0.1", "port": 1, "database": word(), "user": word()}
+    row.password_encrypted = ""
+
+
+def adjust_secret(row, word):
+    row.name = word()
+    row.value_encrypted = ""
+
+
+HOOKS = {"datasources.datasource": adjust_datasource, "datasources.secret": adjust_secret}
