@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from jobs import dbclock
@@ -53,8 +55,7 @@ class RunnerScripts:
             if isinstance(event, Output):
                 writer.write(event.text, event.stream, event.at)
             elif isinstance(event, Started):
-                # The runner's pid, not the script's: it outlives every process of the attempt.
-                Attempt.objects.filter(pk=self._execution.claimed.attempt.pk).update(pid=handle.pid)
+                self._note_pid(handle.pid)
             else:
                 ended = event
         if ended is None:
@@ -68,6 +69,16 @@ class RunnerScripts:
             words = _("%(count)s processes the script had left behind were killed.")
             writer.say(words % {"count": ended.leftover_count})
         return outcome_of(ended, timeout=self._timeout)
+
+    def _note_pid(self, pid: int) -> None:
+        """The runner's pid, not the script's: it outlives every process of the attempt.
+
+        Without it a restarted worker only waits for the lease, so a database that is away must not end the script.
+        """
+        try:
+            Attempt.objects.filter(pk=self._execution.claimed.attempt.pk).update(pid=pid)
+        except DatabaseError:
+            connection.close()
 
 
 def monotonic_of(boot_deadline: float) -> float:

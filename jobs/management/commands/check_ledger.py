@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from jobs import dbclock
-from jobs.invariants import INVARIANTS
+from jobs.engine.invariants import INVARIANTS
 
 
 class Command(BaseCommand):

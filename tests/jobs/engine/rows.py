@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from jobs.definitions import parse_definition, plain
-from jobs.engine.claim import Claimed, claim
+from jobs.engine.claim import claim
 from jobs.models import Job, JobRevision, Run, WorkerNode
 from jobs.runs import create_run
 from jobs.states import Origin
@@ -24,7 +24,7 @@ def job(slug: str = "report", *, script: str = "echo hi", kind: str = "shell", *
     definition = parse_definition(content)
     columns = {name: fields[name] for name in ("overlap", "overlap_limit", "queue", "priority") if name in fields}
     made = rows.job(slug, kind=kind, params=content["params"], **columns, **own)
-    JobRevision.objects.filter(pk=made.revision_id).update(definition=plain(definition))
+    JobRevision.objects.filter(job=made).update(definition=plain(definition))
     return Job.objects.select_related("revision", "tenant").get(pk=made.pk)
 
 
@@ -43,5 +43,6 @@ def queued(of: Job, **fields: Any) -> Run:
     return run
 
 
-def take(on: WorkerNode, queue: str = "default", kinds: list[str] = KINDS) -> Claimed | None:
+def take(on: WorkerNode, queue: str = "default", kinds: list[str] = KINDS) -> Any:
+    """What a worker claims: a `Claimed`, or None."""
     return claim(on, queue, kinds=kinds, lease=LEASE)

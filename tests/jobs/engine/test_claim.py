@@ -20,6 +20,7 @@ def test_a_claim_moves_the_run_and_opens_an_attempt(node):
     claimed = rows.take(node)
     run.refresh_from_db()
     assert (run.status, run.token, run.worker) == (RunStatus.RUNNING, 1, node)
+    assert run.lease_until is not None
     assert run.lease_until > timezone.now()
     assert Attempt.objects.get(run=run) == claimed.attempt
     assert (claimed.attempt.number, claimed.attempt.token, claimed.attempt.status) == (1, 1, AttemptStatus.RUNNING)

@@ -165,15 +165,15 @@ def _fire_times(now: datetime) -> Iterator[Finding]:
 
 def _missing_instants(schedule: Schedule, trigger: object, now: datetime) -> Iterator[Finding]:
     rows = Run.objects.filter(schedule=schedule, origin=Origin.SCHEDULE, scheduled_for__gt=schedule.updated_at)
-    kept = list(rows.order_by("scheduled_for").values_list("scheduled_for", "coalesced"))
+    kept = list(rows.order_by("scheduled_for").values_list("scheduled_for", "coalesced", "status"))
     if not kept:
         return
     expected = trigger.between(schedule.updated_at, schedule.cursor_at, 100_000)  # type: ignore[attr-defined]
-    have = {instant for instant, _count in kept}
+    have = {instant for instant, _count, _status in kept}
     for instant in sorted(have - set(expected))[:MOST_SHOWN]:
         yield f"schedule {schedule.pk} has a run for {instant}, which is no fire time of it"
     first = min(have)
-    stood_for = sum(count - 1 for _instant, count in kept)
+    stood_for = sum(count - 1 for _instant, count, status in kept if status == RunStatus.MISSED)  # summary rows
     missing = [instant for instant in expected if instant >= first and instant not in have]
     if len(missing) > stood_for:
         yield f"schedule {schedule.pk} has no row for {len(missing) - stood_for} fire times, such as {missing[0]}"

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs.invariants import INVARIANTS
+from jobs.engine.invariants import INVARIANTS
 from jobs.models import Attempt, Run, RunEvent
 from jobs.scheduling.tick import tick
 from jobs.states import AttemptStatus, RunStatus
