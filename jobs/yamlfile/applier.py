@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant, User
 from accounts.permissions import can
+from accounts.tenants import create_tenant
 from jobs.catalog import create_job, update_job
 from jobs.models import Job
-from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_script_file
+from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_file
 from jobs.yamlfile.sources import save_datasource, save_secret
 from jobs.yamlfile.writer import dump, job_entry
 from portal.lib.fielderrors import FieldError, FieldErrors
@@ -45,7 +47,7 @@ class _RolledBack(Exception):
 
 
 def apply_bundles(
-    bundles: Sequence[Bundle], *, actor: User | None, dry_run: bool = False, create_tenant: bool = False
+    bundles: Sequence[Bundle], *, actor: User | None, dry_run: bool = False, may_create_tenant: bool = False
 ) -> list[Change]:
     """Apply the files in one transaction. Raises ApplyRefusedError with every problem of every file.
 
@@ -58,7 +60,7 @@ def apply_bundles(
     try:
         with transaction.atomic():
             for bundle in bundles:
-                changes += _apply(bundle, actor, create_tenant)
+                changes += _apply(bundle, actor, may_create_tenant)
             problems = [problem for bundle in bundles for problem in bundle.problems]
             if problems:
                 raise ApplyRefusedError(problems)
@@ -69,8 +71,8 @@ def apply_bundles(
     return changes
 
 
-def _apply(bundle: Bundle, actor: User | None, create_tenant: bool) -> Iterable[Change]:
-    tenant = _tenant(bundle, actor, create_tenant)
+def _apply(bundle: Bundle, actor: User | None, may_create: bool) -> Iterable[Change]:
+    tenant = _tenant(bundle, actor, may_create)
     if tenant is None:
         return []
     changes = []
@@ -89,8 +91,7 @@ def _saved(bundle: Bundle, tenant: Tenant, wanted: Wanted, actor: User | None, s
             what, name, before, after = save(tenant, wanted, actor)
     except FieldErrors as refusal:
         for error in refusal.errors:
-            at = at_script_file(error) if wanted.has_script_file else error
-            bundle.refuse(_as_written(at, wanted).under(wanted.place))
+            bundle.refuse(_as_written(at_file(error, wanted.files), wanted).under(wanted.place))
         return None
     action = "unchanged" if before == after else "updated" if before is not None else "created"
     diff = unified(before, after, f"{what}/{name}")
@@ -120,12 +121,20 @@ def _tenant(bundle: Bundle, actor: User | None, create: bool) -> Tenant | None:
         return None
     tenant = Tenant.objects.filter(slug=slug).first()
     if tenant is None and create and (actor is None or actor.is_superuser):
-        return Tenant.objects.create(slug=slug, name=slug)
+        return _created(bundle, actor, slug)
     if tenant is None or not _is_member(actor, tenant):
         words = _("There is no tenant “%(slug)s”: check the name, or add --create-tenant to make it.")
         bundle.refuse(FieldError(path="tenant", message=words % {"slug": slug[:50]}))
         return None
     return tenant
+
+
+def _created(bundle: Bundle, actor: User | None, slug: str) -> Tenant | None:
+    try:
+        return create_tenant(actor=actor, slug=slug, name=slug)
+    except DjangoValidationError as error:
+        bundle.refuse(FieldError(path="tenant", message=" ".join(error.messages)))
+        return None
 
 
 def _is_member(actor: User | None, tenant: Tenant) -> bool:

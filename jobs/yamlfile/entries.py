@@ -1,10 +1,10 @@
-"""From a read document to what is to be created or changed. PURE but for `script_file`, which is read here."""
+"""From a read document to what is to be created or changed; `script_file` and `sql_file` are read here."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from portal.lib.fielderrors import FieldError, field_errors, refused
 from portal.lib.paramtypes import Duration
 
 VERSION = 1
+FILES = {"script_file": "script", "sql_file": "sql"}  # text kept in a file of its own, and the parameter it stands for
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -133,7 +134,7 @@ class Wanted:
     place: str
     entry: Any
     definition: JobDefinition | None = None
-    has_script_file: bool = False
+    files: tuple[str, ...] = ()  # "script_file", when the script came from one
 
 
 @dataclass(kw_only=True)
@@ -213,7 +214,7 @@ def _read_all(bundle: Bundle, section: str, values: tuple[Any, ...], read: Calla
                 place=place,
                 entry=wanted.entry,
                 definition=wanted.definition,
-                has_script_file=wanted.has_script_file,
+                files=wanted.files,
             )
         )
 
@@ -257,7 +258,7 @@ def _job(value: Any, folder: Path | None) -> Wanted:
     own = {name: value[name] for name in JobEntry.model_fields if name in value}
     rest = {name: item for name, item in value.items() if name not in own}
     params = rest.get("params")
-    has_file = isinstance(params, dict) and "script_file" in params
+    files = [name for name in FILES if isinstance(params, dict) and name in params]
     errors: list[FieldError] = []
     entry = definition = None
     try:
@@ -265,50 +266,51 @@ def _job(value: Any, folder: Path | None) -> Wanted:
     except _Refused as refusal:
         errors += refusal.errors
     try:
-        if isinstance(params, dict) and has_file:
-            rest["params"] = _with_script(params, folder)
+        for name in files:
+            rest["params"] = _with_file(rest["params"], name, folder)
         definition = parse_definition(rest)
     except _Refused as refusal:
         errors += refusal.errors
     except DefinitionErrors as refusal:
-        errors += [at_script_file(error) if has_file else error for error in refusal.errors]
+        errors += [at_file(error, files) for error in refusal.errors]
     if errors:
         raise _Refused(errors)
-    return Wanted(place="", entry=entry, definition=definition, has_script_file=has_file)
+    return Wanted(place="", entry=entry, definition=definition, files=tuple(files))
 
 
-def at_script_file(error: FieldError) -> FieldError:
-    """A refusal of the script, at the name of the file it came from."""
-    if error.path != "params.script":
-        return error
-    return FieldError(path="params.script_file", message=error.message)
+def at_file(error: FieldError, files: Sequence[str]) -> FieldError:
+    """A refusal of a script, at the name of the file it came from."""
+    for name in files:
+        if error.path == f"params.{FILES[name]}":
+            return FieldError(path=f"params.{name}", message=error.message)
+    return error
 
 
-def _with_script(params: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    if "script" in params:
-        raise _no_script(_("Give script or script_file, not both."))
-    name = params["script_file"]
-    if not isinstance(name, str) or not name.strip():
-        raise _no_script(_("Name the file of the script, relative to this file."))
+def _with_file(params: Mapping[str, Any], name: str, folder: Path | None) -> dict[str, Any]:
+    target, value = FILES[name], params[name]
+    if target in params:
+        raise _no_file(name, _("Give %(one)s or %(other)s, not both.") % {"one": target, "other": name})
+    if not isinstance(value, str) or not value.strip():
+        raise _no_file(name, _("Name the file, relative to this one."))
     if folder is None:
-        raise _no_script(_("There is no folder to look in when the definitions come from standard input."))
-    rest = {key: value for key, value in params.items() if key != "script_file"}
-    return {**rest, "script": _read_script(name, folder.resolve())}
+        raise _no_file(name, _("There is no folder to look in when the definitions come from standard input."))
+    rest = {key: item for key, item in params.items() if key != name}
+    return {**rest, target: _read_file(name, value, folder.resolve())}
 
 
-def _read_script(name: str, folder: Path) -> str:
+def _read_file(name: str, value: str, folder: Path) -> str:
     try:
-        path = (folder / name).resolve()
+        path = (folder / value).resolve()
         if not path.is_relative_to(folder):
-            raise _no_script(_("The file must lie in the folder of the definitions file, or below it."))
+            raise _no_file(name, _("The file must lie in the folder of the definitions file, or below it."))
         with path.open("rb") as file:
             raw = file.read(settings.PORTAL_SCRIPT_MAX_BYTES + 1)
         return raw.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise _no_script(_("The file “%(name)s” is not text in UTF-8.") % {"name": name}) from None
-        raise _no_script(_("The file “%(name)s” can't be read: check its name.") % {"name": name}) from None
+    except UnicodeDecodeError:
+        raise _no_file(name, _("The file “%(name)s” is not text in UTF-8.") % {"name": value}) from None
+    except (OSError, ValueError):
+        raise _no_file(name, _("The file “%(name)s” can't be read: check its name.") % {"name": value}) from None
 
 
-def _no_script(sentence: str) -> _Refused:
-    return _Refused([FieldError(path="params.script_file", message=sentence)])
+def _no_file(name: str, sentence: str) -> _Refused:
+    return _Refused([FieldError(path=f"params.{name}", message=sentence)])

@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 bundles,
                 actor=find_user(options["username"]),
                 dry_run=options["dry_run"],
-                create_tenant=options["create_tenant"],
+                may_create_tenant=options["create_tenant"],
             )
         except ApplyRefusedError as refusal:
             self._refuse(refusal, as_json=options["json"])
