@@ -15,6 +15,7 @@ def build(environment: str) -> dict[str, Any]:
         "SITE_FAVICONS": [
             {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}
         ],
+        "STYLES": [lambda request: static("portal/portal.css")],
         "SITE_URL": None,
         "SHOW_LANGUAGES": True,
         "SHOW_BACK_BUTTON": True,

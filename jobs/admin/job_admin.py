@@ -63,6 +63,7 @@ class JobAdmin(JobColumns, TenantAdmin):
     actions = ["run_chosen", "enable_chosen", "disable_chosen", "delete_chosen"]
     import_export_fields: list[str] = []
     change_form_template = "admin/jobs/job/change_form.html"
+    change_list_template = "jobs/live_list.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return cast(

@@ -85,7 +85,7 @@ class JobForm(forms.Form):
         required=False,
         is_pairs=True,
         help_text=gettext_lazy("Names and values that a script finds among its environment variables."),
-        widget=_area(3, **{"data-params-json": ""}),
+        widget=_area(3, **{"data-params-json": "texts"}),
     )
     secrets = forms.MultipleChoiceField(
         label=gettext_lazy("Secrets"),
@@ -121,7 +121,7 @@ class JobForm(forms.Form):
         help_text=gettext_lazy(
             "What other exit codes mean: succeeded, business_failure or technical_failure. Empty: 0, 1 and the rest."
         ),
-        widget=_area(3, **{"data-params-json": ""}),
+        widget=_area(3, **{"data-params-json": "texts"}),
     )
     overlap = forms.ChoiceField(
         label=gettext_lazy("When the last run has not ended"),
@@ -242,6 +242,8 @@ class JobForm(forms.Form):
         self.kind_fields[kind] = names
 
     def _add_upload(self, kind: str, names: dict[str, str]) -> None:
+        """A file field that works without scripts too; jobform.js then needs to add none of its own."""
+        self.fields[f"{kind}_script"].widget.attrs.pop("data-upload", None)
         attrs = {"data-script-upload": "", "data-script-target": f"#id_{kind}_script", "data-max-bytes": LARGEST_UPLOAD}
         names["upload"] = f"{kind}_upload"
         self.fields[f"{kind}_upload"] = forms.FileField(
@@ -290,7 +292,13 @@ def initial_of(job: Job) -> dict[str, Any]:
     """The row's columns as the form shows them; an unsaved row gives the defaults."""
     names = [*BASICS, *RETRIES, "kind", "run_params", "environment", "secrets",
              "overlap", "overlap_limit", "queue", "priority", "is_idempotent"]  # fmt: skip
-    return {name: getattr(job, name) for name in names}
+    shown = {name: getattr(job, name) for name in names}
+    return {**shown, "run_params": [brief(param) for param in job.run_params or []]}
+
+
+def brief(param: dict[str, Any]) -> dict[str, Any]:
+    """A run parameter without what is its default anyway."""
+    return {name: value for name, value in param.items() if value not in (None, "", [], False)}
 
 
 def _is_source(params: type[Any], name: str) -> bool:

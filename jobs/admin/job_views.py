@@ -74,6 +74,7 @@ def run_now(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:
         "opts": page.opts,
         "title": _("Run now"),
         "job": job,
+        "original": job,
         "form": form,
         "active": job.runs.filter(status__in=ACTIVE).order_by("-id").first(),
     }
@@ -108,6 +109,7 @@ def revisions(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:
         "opts": page.opts,
         "title": _("Revisions"),
         "job": job,
+        "original": job,
         "revisions": found,
         "old": old,
         "new": new,

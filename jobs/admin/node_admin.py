@@ -27,6 +27,7 @@ class WorkerNodeAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ["name", "host"]
     ordering = ["-last_seen_at"]
     actions = None
+    change_list_template = "jobs/live_list.html"
     show_full_result_count = False
     list_per_page = 50
 

@@ -57,6 +57,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
         "exit_code", "reason_code", "reason",
     ]  # fmt: skip
     change_form_template = "admin/jobs/run/change_form.html"
+    change_list_template = "jobs/live_list.html"
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return False

@@ -98,6 +98,7 @@ def _ask(request: HttpRequest, page: "RunAdmin", run: Run, template: str, title:
         "opts": page.opts,
         "title": title,
         "run": run,
+        "original": run,
         "job": run.job,
         "is_latest": run.job.revision_id == run.revision_id,
     }

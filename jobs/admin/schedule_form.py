@@ -126,7 +126,7 @@ def preview(query: Any, *, now: datetime) -> JsonResponse:
         words_by_language = {code: describe(kind, expression, zone, code) for code in ("zh-hans", "en")}
     except TriggerError as error:
         return _answer({"ok": False, "error": str(error)})
-    fires = [at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z") for at in next_fires(trigger, now, NEXT)]
+    fires = [at.astimezone(ZoneInfo(zone)).isoformat(" ", "seconds") for at in next_fires(trigger, now, NEXT)]
     return _answer({"ok": True, "description": words_by_language, "next": fires, "expression": expression})
 
 
