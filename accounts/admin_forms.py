@@ -37,7 +37,7 @@ class TenantFormMixin(AnyModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        for name, value in (cleaned or self.cleaned_data).items():
+        for name, value in list((cleaned or self.cleaned_data).items()):
             for target in _rows_in(value):
                 if not self._is_own(target):
                     self.add_error(name, _("Choose an entry of this tenant."))

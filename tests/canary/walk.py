@@ -10,13 +10,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 from django.urls.converters import IntConverter, UUIDConverter
 
-from accounts.admin_checks import allowed_lookups
+from accounts.admin_checks import allowed_lookups, field_of
 from accounts.scoping import tenant_path
 from tests.canary.rows import PREFIX
 
+FORBIDDEN = 403
 UNAVAILABLE = 503  # a probe that says what is not running
 SKIPPED = {"logout", "login", "password_change", "password_change_done", "jsi18n"}
-LIST_QUERIES = ["", "q={p}", "o=1.-2.3", "_popup=1&_to_field=id", "_facets=True", "all=1", "p=1", "e=1"]
+LIST_QUERIES = ["q={p}&o=1.-2.3&_facets=True&all=1", "_popup=1&_to_field=id&p=1"]
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Walker:
     count: int = 0
     seen: set = field(default_factory=set)  # the user's own canaries: a walk that sees none proves nothing
     statuses: list = field(default_factory=list)
+    sent: set = field(default_factory=set)  # canaries inside uploaded files: a page may repeat what was sent
 
     def __post_init__(self):
         self.client = Client()
@@ -55,7 +57,7 @@ class Walker:
             return None
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         text = body.decode("utf-8", "replace") + repr(answer.headers)
-        leaked = set(self.canary.findall(text)) - set(self.canary.findall(f"{address}{values}"))
+        leaked = set(self.canary.findall(text)) - set(self.canary.findall(f"{address}{values}")) - self.sent
         if leaked:
             self.note(method, address, f"showed {sorted(leaked)[:3]}")
         if self.own:
@@ -102,15 +104,17 @@ class Walker:
 
     def _read_list(self, model, page):
         base = self.base(model)
+        answer = self.get(base)
+        if answer is None or answer.status_code == FORBIDDEN:
+            return  # the same answer whatever is asked
         for query in LIST_QUERIES:
             self.get(f"{base}?{query.format(p=PREFIX + self.foreign.mark)}")
         theirs = self.foreign.rows.get(model)
-        for key in sorted(allowed_lookups(page, None)):
+        for key in sorted(key for key in allowed_lookups(page, None) if points_elsewhere(model, key)):
             self.get(f"{base}?{key}={theirs.pk if theirs else 1}")
         for each in model._meta.concrete_fields:
-            self.get(f"{base}?{each.name}__startswith={PREFIX}{self.foreign.mark}", expect={400, 403, 404, 302})
-            if each.is_relation:
-                self.get(f"{base}?{each.name}__pk__gt=0", expect={400, 403, 404, 302})
+            oracle = "pk__gt=0" if each.is_relation else f"startswith={PREFIX}{self.foreign.mark}"
+            self.get(f"{base}?{each.name}__{oracle}", expect={400, 404, 302})
 
     def _complete(self, model):
         for each in model._meta.concrete_fields:
@@ -174,6 +178,7 @@ class Walker:
         names = [each.name for each in model._meta.concrete_fields]
         keys = [str(getattr(theirs, each.attname, "")) for each in model._meta.concrete_fields]
         text = ",".join(names) + "\r\n" + ",".join(f'"{key}"' for key in keys) + "\r\n"
+        self.sent |= set(self.canary.findall(text))
         file = SimpleUploadedFile("rows.csv", text.encode(), "text/csv")
         answer = self.post(f"{self.base(model)}import/", {"format": "0", "resource": "", "import_file": file})
         confirm = answer.context.get("confirm_form") if answer is not None and answer.context else None
@@ -201,6 +206,12 @@ def route(pattern, pk=None):
             value = "1"
         text = re.sub(rf"<(\w+:)?{name}>", value, text)
     return text.lstrip("^").rstrip("$")
+
+
+def points_elsewhere(model, key):
+    """Whether a filter's key is about a relation, or is a filter's own; a plain column only holds the row's values."""
+    reached = field_of(model, key.split("__")[0])
+    return key.endswith(("__id__exact", "__isnull")) if reached is not None else "__" not in key
 
 
 def destructive(pattern):
