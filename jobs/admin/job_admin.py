@@ -29,6 +29,8 @@ from jobs.queries import job_activity
 class JobChangeList(ChangeList):  # type: ignore[misc]
     """Fills each row of the page with its activity and the user's rights, in a fixed number of queries."""
 
+    result_list: Sequence[Job]
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         user = cast(User, request.user)
@@ -46,7 +48,7 @@ class JobChangeList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, TenantAdmin):
+class JobAdmin(JobColumns, TenantAdmin):  # type: ignore[misc]
     """Jobs are written by `jobs.catalog` alone; this class parses, asks and shows."""
 
     list_display = ["title", "state", "last_run", "next_run", "history", "buttons"]
@@ -61,17 +63,16 @@ class JobAdmin(JobColumns, TenantAdmin):
     show_full_result_count = False
     list_fullwidth = True
     actions = ["run_chosen", "enable_chosen", "disable_chosen", "delete_chosen"]
-    import_export_fields: list[str] = []
-    change_form_template = "admin/jobs/job/change_form.html"
-    change_list_template = "jobs/live_list.html"
+    change_form_template = "admin/jobs/job/change_form.html"  # type: ignore[misc]
+    change_list_template = "jobs/live_list.html"  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return cast(
             "QuerySet[Job]", super().get_queryset(request).filter(archived_at=None).select_related("tenant", "revision")
         )
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        columns = list(super().get_list_display(request))
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        columns: list[Any] = list(super().get_list_display(request))
         return columns if getattr(request, "tenant", None) else [columns[0], "tenant", *columns[1:]]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
@@ -86,10 +87,11 @@ class JobAdmin(JobColumns, TenantAdmin):
         """With `_live`, only the rows: what the page asks for to keep itself up to date."""
         is_live = "_live" in request.GET
         if is_live:
-            request.GET = request.GET.copy()  # type: ignore[assignment]
-            del request.GET["_live"]
-        query = request.GET.urlencode()
-        extra = {"live_url": f"?{query}&_live=1" if query else "?_live=1", **(extra_context or {})}
+            query = request.GET.copy()
+            del query["_live"]
+            request.GET = query  # type: ignore[assignment]
+        shown = request.GET.urlencode()
+        extra = {"live_url": f"?{shown}&_live=1" if shown else "?_live=1", **(extra_context or {})}
         answer: HttpResponse = super().changelist_view(request, extra)
         if is_live and isinstance(answer, TemplateResponse):
             answer.template_name = "admin/jobs/job/_list_live.html"

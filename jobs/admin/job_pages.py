@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
-from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -39,9 +38,7 @@ def edit(request: HttpRequest, page: "JobAdmin", job: Job | None, extra: dict[st
     shown = {"form": form, "formset": formset, "may_write": may_write}
     context = {**page.admin_site.each_context(request), **_context(page, job, **shown), **extra}
     context["may_run"] = job is not None and page.has_run_permission(request, job)
-    return cast(
-        HttpResponse, page.render_change_form(request, context, add=job is None, change=job is not None, obj=job)
-    )
+    return page.render_change_form(request, context, add=job is None, change=job is not None, obj=job)
 
 
 def _save(request: HttpRequest, job: Job | None, form: JobForm, formset: Any) -> Job | None:
@@ -82,7 +79,7 @@ def _context(page: "JobAdmin", job: Job | None, *, form: JobForm, formset: Any, 
     if not may_write:
         for field in [*form.fields.values(), *(f for each in formset.forms for f in each.fields.values())]:
             field.disabled = True
-    fieldsets = [row for row in form.fieldsets if flatten_fieldsets([row])]
+    fieldsets = [row for row in form.fieldsets if row[1]["fields"]]
     return {
         "title": job.name if job else _("New job"),
         "adminform": AdminForm(form, fieldsets, {}, (), model_admin=page),

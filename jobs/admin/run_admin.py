@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -56,14 +56,14 @@ class RunAdmin(ReadOnlyTenantAdmin):
         "id", "job", "status", "origin", "scheduled_for", "started_at", "ended_at",
         "exit_code", "reason_code", "reason",
     ]  # fmt: skip
-    change_form_template = "admin/jobs/run/change_form.html"
-    change_list_template = "jobs/live_list.html"
+    change_form_template = "admin/jobs/run/change_form.html"  # type: ignore[misc]
+    change_list_template = "jobs/live_list.html"  # type: ignore[misc]
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        columns = list(super().get_list_display(request))
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        columns: list[Any] = list(super().get_list_display(request))
         return columns if getattr(request, "tenant", None) else [*columns[:2], "tenant", *columns[2:]]
 
     # --- columns --------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
     def log_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return run_views.log(request, self.run_of(request, object_id))
 
-    def download_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def download_view(self, request: HttpRequest, object_id: str) -> StreamingHttpResponse:
         return run_views.download(request, self.run_of(request, object_id))
 
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -161,5 +161,5 @@ class RunAdmin(ReadOnlyTenantAdmin):
             "original": run,
             "may_run": allows(request, "run", Job, run.job),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, template, context)

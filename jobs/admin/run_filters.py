@@ -1,7 +1,7 @@
 """Filters of the run history. Times are ranges: MariaDB without time-zone tables answers `__date` with nothing."""
 
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -19,12 +19,13 @@ from jobs.states import FAILURE, NOT_RUN
 MOST_COUNTED = 10_000
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator[Any] if TYPE_CHECKING else Paginator):  # type: ignore[misc]
     """Counts no further than MOST_COUNTED rows: a history has millions, and nobody turns to page 200."""
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list[:MOST_COUNTED].count())  # type: ignore[union-attr,call-arg]
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows[:MOST_COUNTED].count()
 
 
 class PeriodFilter(DropdownFilter):  # type: ignore[misc]

@@ -143,5 +143,6 @@ def _next_fires(ids: list[int], schedules: QuerySet[Schedule]) -> dict[int, tupl
     rows = schedules.filter(job__in=ids, is_enabled=True, next_fire_at__isnull=False)
     fires: dict[int, tuple[datetime, str]] = {}
     for job_id, at, zone in rows.order_by("next_fire_at").values_list("job_id", "next_fire_at", "timezone"):
-        fires.setdefault(job_id, (at, zone))
+        if at is not None:
+            fires.setdefault(job_id, (at, zone))
     return fires

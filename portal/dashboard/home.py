@@ -1,7 +1,7 @@
 """What the home page shows to one user in the tenant they work in."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -64,7 +64,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "parts": parts(state),
         "has_jobs": jobs.exists(),
         "shows_tenant": getattr(request, "tenant", None) is None,
-        "steps": first_steps(request, cast(User, user)),
+        "steps": first_steps(request, user),
         "history_url": reverse("admin:jobs_run_changelist"),
     }
 
@@ -124,10 +124,14 @@ def first_steps(request: HttpRequest, user: User) -> list[tuple[str, str]]:
     """(sentence, address) of what to do first; only what the user may do."""
     steps = []
     if may_add(request, Job):
-        steps.append((_("Make a job: a Python or shell script, a SQL statement or an HTTP request."), "admin:jobs_job_add"))
+        steps.append(
+            (_("Make a job: a Python or shell script, a SQL statement or an HTTP request."), "admin:jobs_job_add")
+        )
         steps.append((_("Run it by hand, and watch its log while it runs."), "admin:jobs_job_changelist"))
         steps.append((_("Give it a schedule, and see when it fires next."), "admin:jobs_job_changelist"))
-    steps.append((_("Look at the history: what ran, how long it took, and why it failed."), "admin:jobs_run_changelist"))
+    steps.append(
+        (_("Look at the history: what ran, how long it took, and why it failed."), "admin:jobs_run_changelist")
+    )
     if user.is_superuser:
         steps.append((_("See which workers are alive."), "admin:jobs_workernode_changelist"))
     return [(words, reverse(name)) for words, name in steps]

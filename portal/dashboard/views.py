@@ -9,4 +9,3 @@ from portal.dashboard.home import home
 def live_home(request: HttpRequest) -> HttpResponse:
     """The same rows as the home page; for staff, as `admin_view` checks."""
     return TemplateResponse(request, "portal/_home.html", home(request), headers={"Cache-Control": "no-store"})
-
