@@ -21,7 +21,7 @@ run:  ## Start everything on this machine; PORT=8001 and DATA_DIR=/path override
 
 test:  ## Run the whole suite; services and browser are used when found, NO_SERVICES=1 leaves them out
 	@$(SETUP) --dev
-	@exec $(PY) -m pytest -n $(WORKERS) $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check:  ## Format, lint, types, migrations, deployment settings, translations
 	@$(SETUP) --dev

@@ -64,7 +64,9 @@ def test_kill_from_outside_without_memory_trouble_is_no_oom(attempts: Attempts) 
 def test_script_starts_with_default_signals(attempts: Attempts) -> None:
     attempt = attempts.shell("grep -E 'Sig(Ign|Blk)' /proc/self/status")
     attempt.end()
-    assert set(attempt.text("stdout").split()) == {"SigBlk:", "SigIgn:", "0000000000000000"}
+    internal = 0b11 << 31  # 32 and 33 are glibc's own; whoever was started by posix_spawn (make) has them ignored
+    masks = [int(word, 16) & ~internal for word in attempt.text("stdout").split()[1::2]]
+    assert masks == [0, 0]
 
 
 def test_times_and_figures_are_reported(attempts: Attempts) -> None:
