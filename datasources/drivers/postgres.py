@@ -113,7 +113,8 @@ class Postgres(Driver):
         raw.cancel()
 
     def server_version(self, connection: Connection) -> str:
-        return f"PostgreSQL {connection.execute(text('SHOW server_version')).scalar_one()}"
+        version = str(connection.execute(text("SHOW server_version")).scalar_one())
+        return f"PostgreSQL {version.split(maxsplit=1)[0]}"
 
     def warnings(self, connection: Connection, *, read_only: bool) -> list[str]:
         row = connection.execute(text(_ROLE)).one()
