@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from typing import Any
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -68,3 +67,11 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"ledger: {connection.vendor}; {services.summary()}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    """Rows of the next test have the same ids."""
+    from jobs.engine import published
+
+    published.forget()

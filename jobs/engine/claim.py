@@ -1,17 +1,19 @@
 """The claim: which queued run this worker executes next. Overlap and quotas are decided here, for the whole cluster.
 
-A claim locks the run and its job together (SKIP LOCKED), so that two claims on runs of one job never decide at the
-same moment; on SQLite the transaction itself is exclusive.
+One transaction looks at one run: it locks the run (SKIP LOCKED: no two claims look at the same one), then its job,
+and waits for that lock, so that two claims on runs of one job never decide at the same moment. It holds one job at
+most, so claims can't lock each other out. On SQLite the transaction itself is exclusive.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant
@@ -21,7 +23,8 @@ from jobs.policies import OverlapPolicy
 from jobs.runs import move
 from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
 
-CANDIDATES = 8  # rows looked at in one transaction; blocked ones are marked and passed over
+log = logging.getLogger(__name__)
+MOST_LOOKS = 200  # blocked runs passed over by one claim; the sweep rings again for what is behind them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,40 +52,68 @@ class Verdict:
 CLEAR = Verdict()
 
 
+@dataclass(kw_only=True)
+class _PassedOver:
+    """What one claim has found blocked: whole jobs and tenants at once, so that many waiting runs cost one look."""
+
+    runs: set[int] = field(default_factory=set)
+    jobs: set[int] = field(default_factory=set)
+    tenants: set[int] = field(default_factory=set)
+
+    def add(self, run: Run, verdict: Verdict) -> None:
+        if verdict.wait in (WaitReason.OVERLAP, WaitReason.NO_CAPABLE_WORKER):
+            self.jobs.add(run.job_id)
+        elif verdict.wait == WaitReason.TENANT_QUOTA:
+            self.tenants.add(run.tenant_id)
+        else:
+            self.runs.add(run.pk)
+
+
 def claim(node: WorkerNode, queue: str, *, kinds: Collection[str], lease: timedelta) -> Claimed | None:
     """The next eligible run of the queue, moved to running with a fresh token and attempt; None when there is none."""
-    passed: list[int] = []
-    while True:
+    passed = _PassedOver()
+    for _look in range(MOST_LOOKS):
         boot = dbclock.boot_seconds()
-        with transaction.atomic():
-            candidates = list(_candidates(queue, passed))
-            for run in candidates:
-                now = dbclock.now()
+        try:
+            with transaction.atomic():
+                run = _next(queue, passed)
+                if run is None:
+                    return None
                 verdict = judge(run, kinds=kinds)
+                now = dbclock.now()
                 if verdict.is_clear:
                     return Claimed(run=run, attempt=_take(run, node, now=now, lease=lease), boot=boot)
                 _pass_over(run, verdict, now=now)
-                passed.append(run.pk)
-        if len(candidates) < CANDIDATES:
-            return None
+                passed.add(run, verdict)
+        except OperationalError as error:
+            if not is_deadlock(error):
+                raise
+            log.info("A claim gave way to another transaction and looks again.")
+    return None
 
 
-def _candidates(queue: str, passed: list[int]) -> QuerySet[Run]:
-    rows = (
-        Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=dbclock.now())
-        .exclude(pk__in=passed)
-        .select_related("job")
-        .order_by("-priority", "not_before", "pk")[:CANDIDATES]
-    )
+def is_deadlock(error: OperationalError) -> bool:
+    """Whether the database ended this transaction in favour of another: 40P01 (PostgreSQL), 1213 or 1205 (MariaDB)."""
+    cause = error.__cause__
+    return getattr(cause, "pgcode", None) == "40P01" or (bool(error.args) and error.args[0] in (1213, 1205))
+
+
+def _next(queue: str, passed: _PassedOver) -> Run | None:
+    """The first due run nobody else looks at, locked together with its job."""
+    rows = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=dbclock.now())
+    for name, keys in (("pk", passed.runs), ("job", passed.jobs), ("tenant", passed.tenants)):
+        if keys:
+            rows = rows.exclude(**{f"{name}__in": keys})
+    rows = rows.order_by("-priority", "not_before", "pk")
+    jobs = Job.objects.all()
     features = connection.features
-    if not features.has_select_for_update:
-        return rows
-    skip = features.has_select_for_update_skip_locked
-    if features.has_select_for_update_of:
-        return rows.select_for_update(
-            of=("self", "job"), no_key=features.has_select_for_no_key_update, skip_locked=skip
-        )
-    return rows.select_for_update(skip_locked=skip)
+    if features.has_select_for_update:
+        rows = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+        jobs = jobs.select_for_update(no_key=features.has_select_for_no_key_update)
+    run = rows.first()
+    if run is not None:
+        run.job = jobs.get(pk=run.job_id)
+    return run
 
 
 def judge(run: Run, *, kinds: Collection[str]) -> Verdict:

@@ -22,6 +22,7 @@ from jobs.engine.claim import Claimed, claim
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, finish
 from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for
+from jobs.engine.published import definition_of
 from jobs.engine.reaper import lose
 from jobs.engine.scripts import RunnerScripts
 from jobs.engine.settle import REASON_OF_STATUS, status_of_exit
@@ -89,7 +90,7 @@ def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
 
 def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
     run, attempt = execution.claimed.run, execution.claimed.attempt
-    definition = JobDefinition.model_validate(run.revision.definition)
+    definition = definition_of(run)
     executor = KINDS.get(definition.kind)
     missing = executor.missing()
     if missing:
@@ -126,8 +127,7 @@ def effective_timeout(run: Run, definition: JobDefinition) -> float | None:
 
 def ending_of(execution: Execution, outcome: Outcome) -> Ending:
     """Status and cause of the attempt. An interrupt counts only if the work had not ended by itself."""
-    definition = execution.claimed.run.revision.definition
-    status = _status(execution, outcome, definition.get("exit_codes") or {})
+    status = _status(execution, outcome)
     writer = execution.writer
     reason_code = outcome.reason_code or REASON_OF_STATUS.get(status, ReasonCode.NONE)
     if status == AttemptStatus.SUCCEEDED:
@@ -145,7 +145,7 @@ def ending_of(execution: Execution, outcome: Outcome) -> Ending:
     )
 
 
-def _status(execution: Execution, outcome: Outcome, exit_codes: dict[str, str]) -> AttemptStatus:
+def _status(execution: Execution, outcome: Outcome) -> AttemptStatus:
     if outcome.end == "timeout":
         return AttemptStatus.TIMED_OUT
     if outcome.end == "lease_lost":
@@ -156,7 +156,9 @@ def _status(execution: Execution, outcome: Outcome, exit_codes: dict[str, str]) 
             Interrupt.RELEASED: AttemptStatus.RELEASED,
             Interrupt.FENCED: AttemptStatus.LOST,
         }.get(execution.interrupted, AttemptStatus.CANCELLED)
-    return status_of_exit(outcome.exit_code, exit_codes)
+    if outcome.reason_code == ReasonCode.BAD_DEFINITION:
+        return AttemptStatus.TECHNICAL_FAILURE
+    return status_of_exit(outcome.exit_code, dict(definition_of(execution.claimed.run).exit_codes))
 
 
 def _settle(execution: Execution, ending: Ending) -> None:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from jobs import dbclock
 from jobs.bells import ring_on_commit
-from jobs.definitions import JobDefinition
+from jobs.engine.published import retry_rule_of
 from jobs.engine.settle import Counters, Settlement, settle
 from jobs.models import Attempt, Run
 from jobs.runs import move
@@ -44,12 +44,12 @@ def finish(run: Run, attempt: Attempt, ending: Ending) -> bool:
         if fresh is None:
             return False
         now = dbclock.now()
-        definition = JobDefinition.model_validate(run.revision.definition)
+        retry, is_idempotent = retry_rule_of(run)
         settlement = settle(
             ending.status,
             Counters(tries_used=fresh.tries_used, lost_count=fresh.lost_count, released_count=fresh.released_count),
-            retry=definition.retry.policy(),
-            is_idempotent=definition.is_idempotent,
+            retry=retry,
+            is_idempotent=is_idempotent,
             is_cancelled=fresh.cancel_requested_at is not None,
             jitter=random.uniform(-0.5, 0.5),  # noqa: S311 - spreads retries, hides nothing
         )

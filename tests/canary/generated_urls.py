@@ -27,7 +27,9 @@ def children(model):
     for relation in model._meta.related_objects:
         child = relation.related_model
         if child in REGISTERED and relation.field.name != "tenant" and child is not model and not relation.field.null:
-            yield type(f"{child.__name__}Inline", (TenantTabularInline,), {"model": child, "fk_name": relation.field.name})
+            yield type(
+                f"{child.__name__}Inline", (TenantTabularInline,), {"model": child, "fk_name": relation.field.name}
+            )
 
 
 def page(model):
