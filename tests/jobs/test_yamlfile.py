@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -292,3 +294,13 @@ def test_export_then_apply_is_a_law(acme, words, timeout, priority, is_idempoten
     apply_bundles([first], actor=None)
     again = read_bundle(file_of(acme).encode(), name="b", folder=None)
     assert [change.action for change in apply_bundles([again], actor=None)] == ["unchanged"]
+
+
+def test_shipped_example_applies_and_its_scripts_run(acme, tmp_path):
+    rows.tenant("demo")
+    examples = Path(__file__).parents[2] / "examples"
+    assert "Created 2" in run(str(examples / "demo.yaml"))
+    outputs = tmp_path / "outputs.txt"
+    for argv in ([sys.executable, "example_task_script.py"], ["bash", "example_task_script.sh"]):
+        subprocess.run(argv, cwd=examples, env={"PATH": os.defpath, "PORTAL_OUTPUT": str(outputs)}, check=True)
+    assert outputs.read_text().startswith("rows=2500\nfiles=")
