@@ -2,11 +2,12 @@
 
 from django.contrib.auth.models import Permission
 from django.db import models
-from django.urls import include, path
+from django.urls import path
 
 from accounts.admin_base import ScopedRelatedFilter, TenantAdmin, TenantTabularInline
 from accounts.models import AuditEntry, Membership, Tenant, User
 from portal.sites import PortalAdminSite
+from portal.urls import urlpatterns as portal_patterns
 from tests.canary.rows import tenant_models
 
 site = PortalAdminSite(name="admin")
@@ -50,4 +51,4 @@ REGISTERED = [model for model in tenant_models() if model not in {AuditEntry, Me
 for each in REGISTERED:
     site.register(each, page(each))
 
-urlpatterns = [path("i18n/", include("django.conf.urls.i18n")), path("admin/", site.urls)]
+urlpatterns = [path("admin/", site.urls), *(each for each in portal_patterns if str(each.pattern) != "admin/")]

@@ -1,10 +1,11 @@
 """A site with one badly configured page, for the test that the canary test can fail."""
 
 from django.contrib.admin import ModelAdmin
-from django.urls import include, path
+from django.urls import path
 
 from datasources.models import DataSource
 from portal.sites import PortalAdminSite
+from portal.urls import urlpatterns as portal_patterns
 
 
 class LeakyPage(ModelAdmin):
@@ -23,4 +24,4 @@ class LeakyPage(ModelAdmin):
 site = PortalAdminSite(name="admin")
 site.register(DataSource, LeakyPage)
 
-urlpatterns = [path("i18n/", include("django.conf.urls.i18n")), path("admin/", site.urls)]
+urlpatterns = [path("admin/", site.urls), *(each for each in portal_patterns if str(each.pattern) != "admin/")]
