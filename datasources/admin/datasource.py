@@ -59,6 +59,10 @@ class DataSourceAdmin(TenantAdmin):
             (_("Use"), {"fields": USE}),
         ]
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The button only for somebody who may use a datasource."""
+        return self.list_display if self._may_test(request, None) else self.list_display[:-1]
+
     def get_prepopulated_fields(self, request: HttpRequest, obj: DataSource | None = None) -> Any:
         return {"slug": ["name"]} if obj is None and self.has_add_permission(request) else {}
 
@@ -89,7 +93,7 @@ class DataSourceAdmin(TenantAdmin):
         """A button of the list's own form, so that it is a POST with the list's CSRF token."""
         return format_html(
             '<button type="submit" formmethod="post" formaction="{}" formnovalidate '
-            'class="cursor-pointer font-medium text-primary-600 dark:text-primary-500">{}</button>',
+            'class="cursor-pointer font-medium text-primary-600 whitespace-nowrap dark:text-primary-500">{}</button>',
             f"{reverse('admin:datasources_datasource_test', args=[obj.pk])}?to=list",
             _("Test connection"),
         )
@@ -143,7 +147,7 @@ class DataSourceAdmin(TenantAdmin):
         if not chosen:
             messages.warning(request, _("You may not use any of the chosen datasources."))
 
-    def _may_test(self, request: HttpRequest, obj: DataSource) -> bool:
+    def _may_test(self, request: HttpRequest, obj: DataSource | None) -> bool:
         return self.has_use_permission(request, obj) or self.has_change_permission(request, obj)
 
     def _test_and_tell(self, request: HttpRequest, obj: DataSource) -> None:

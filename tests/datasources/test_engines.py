@@ -44,13 +44,13 @@ def test_threads_share_one_engine():
 
 @pytest.mark.services
 def test_a_forked_child_has_its_own_connections_and_leaves_ours_alone(postgres_target):
-    def pid():
-        with open_session(postgres_target, timeout=5, read_only=True) as session:
-            return session.execute("select count(*) from items", max_rows=1, max_bytes=1000).rows
+    def backend():
+        with open_session(postgres_target, timeout=5, read_only=False) as session:
+            return session.execute("select pg_backend_pid()", max_rows=1, max_bytes=1000).rows[0][0]
 
-    assert pid() == [[2]]
+    ours = backend()
     child = os.fork()
     if child == 0:
-        os._exit(0 if pid() == [[2]] else 1)
+        os._exit(1 if backend() == ours else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert pid() == [[2]]
+    assert backend() == ours
