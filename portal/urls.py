@@ -4,13 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from portal.dashboard import live_home
 from portal.health import PROBES
 
 urlpatterns = [
     *(path(address.removeprefix("/"), view, name=view.__name__) for address, view in PROBES.items()),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("admin/home/", admin.site.admin_view(live_home), name="portal_home_live"),
     path("admin/", admin.site.urls),
 ]

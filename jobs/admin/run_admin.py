@@ -130,8 +130,10 @@ class RunAdmin(ReadOnlyTenantAdmin):
         return self._page(request, run, "admin/jobs/run/change_form.html")
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The parts of the page that change while a run is alive."""
-        return self._page(request, self.run_of(request, object_id), "admin/jobs/run/_live.html")
+        """The parts of the page that change while a run is alive, each by itself."""
+        part = request.GET.get("part", "")
+        name = part if part in {"buttons", "events"} else "live"
+        return self._page(request, self.run_of(request, object_id), f"admin/jobs/run/_{name}.html")
 
     def log_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return run_views.log(request, self.run_of(request, object_id))

@@ -1,6 +1,5 @@
 """The home page: what happened today, what failed, what runs, what comes next, and the machinery."""
 
 from portal.dashboard.home import dashboard_context
-from portal.dashboard.views import live_home
 
-__all__ = ["dashboard_context", "live_home"]
+__all__ = ["dashboard_context"]

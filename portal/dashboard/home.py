@@ -43,8 +43,9 @@ class Part:
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK."""
-    return {**context, **home(request)}
+    """unfold's DASHBOARD_CALLBACK. With `_live` the page is only the part that keeps itself up to date."""
+    layout = "portal/_bare.html" if "_live" in request.GET else "admin/base.html"
+    return {**context, **home(request), "layout": layout}
 
 
 def home(request: HttpRequest) -> dict[str, Any]:
