@@ -11,6 +11,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
+# Names an operator is likely to give; any other is shown as it is.
+ENVIRONMENTS: dict[str, str | Promise] = {
+    "production": _("production"),
+    "staging": _("staging"),
+    "test": _("test"),
+    "development": _("development"),
+}
+
+
 class Entry(NamedTuple):
     """`target` is a model ("jobs.job") or the name of an address ("admin:index")."""
 
@@ -83,4 +92,10 @@ def environment(request: HttpRequest) -> list[str] | None:
     """unfold's badge: the environment's name and colour."""
     name = str(settings.ENVIRONMENT)
     colours = {"production": "danger", "staging": "warning", "test": "success"}
-    return [name, colours.get(name, "info")]
+    return [str(ENVIRONMENTS.get(name, name)), colours.get(name, "info")]
+
+
+def title_prefix(request: HttpRequest) -> str:
+    """What a page's title begins with, so that nobody takes a trial for production."""
+    name = str(settings.ENVIRONMENT)
+    return "" if name == "production" else f"[{ENVIRONMENTS.get(name, name)}]"

@@ -250,4 +250,4 @@ LOG_FORMAT = env("LOG_FORMAT", default="text" if EMBEDDED or DEBUG or TESTING el
 LOGGING_CONFIG = None
 configure_logging(level=LOG_LEVEL, output=LOG_FORMAT)
 
-UNFOLD = unfold_settings.build(ENVIRONMENT)
+UNFOLD = unfold_settings.build()

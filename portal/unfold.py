@@ -6,8 +6,8 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 
-def build(environment: str) -> dict[str, Any]:
-    """The UNFOLD setting; `environment` is shown as a badge and, outside production, in the page's title."""
+def build() -> dict[str, Any]:
+    """The UNFOLD setting; the environment is shown as a badge and, outside production, in the page's title."""
     return {
         "SITE_TITLE": _("Operations portal"),
         "SITE_HEADER": _("Operations portal"),
@@ -20,7 +20,7 @@ def build(environment: str) -> dict[str, Any]:
         "SHOW_LANGUAGES": True,
         "SHOW_BACK_BUTTON": True,
         "ENVIRONMENT": "portal.navigation.environment",
-        "ENVIRONMENT_TITLE_PREFIX": None if environment == "production" else f"[{environment}]",
+        "ENVIRONMENT_TITLE_PREFIX": "portal.navigation.title_prefix",
         "SIDEBAR": {
             "show_search": True,
             "command_search": True,

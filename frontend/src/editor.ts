@@ -158,6 +158,10 @@ function phrases(): Record<string, string> {
     close: "editor.close",
     "Go to line": "editor.go_to_line",
     go: "editor.go",
+    "Fold line": "editor.fold",
+    "Unfold line": "editor.unfold",
+    unfold: "editor.unfold",
+    "folded code": "editor.folded",
   };
   const translated = Object.entries(keys).map(([phrase, key]) => [phrase, t(key)] as const);
   return Object.fromEntries(translated.filter(([, text]) => !text.startsWith("editor.")));
