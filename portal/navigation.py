@@ -10,7 +10,6 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-
 # Names an operator is likely to give; any other is shown as it is.
 ENVIRONMENTS: dict[str, str | Promise] = {
     "production": _("production"),

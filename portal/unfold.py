@@ -12,9 +12,7 @@ def build() -> dict[str, Any]:
         "SITE_TITLE": _("Operations portal"),
         "SITE_HEADER": _("Operations portal"),
         "SITE_ICON": lambda request: static("portal/icon.svg"),
-        "SITE_FAVICONS": [
-            {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}
-        ],
+        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("portal/icon.svg")}],
         "STYLES": [lambda request: static("portal/portal.css")],
         "SITE_URL": None,
         "SHOW_LANGUAGES": True,
