@@ -27,6 +27,12 @@ def fast_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def english(settings: Any) -> None:
+    """Tests read English sentences, whether the Chinese catalogue is compiled or not."""
+    settings.LANGUAGE_CODE = "en"
+
+
 @pytest.fixture(scope="session")
 def service_url() -> Callable[[str], str]:
     """`service_url("postgres")`: the address of a real server; skips or fails without it."""
