@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ import pytest
 from datasources import engines
 from datasources.target import ConnectionTarget
 
-DATABASE = "portal_datasources_test"
+DATABASE = f"portal_datasources_test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"  # tests run side by side
 
 
 @pytest.fixture
