@@ -184,9 +184,7 @@ class TenantAdmin(  # type: ignore[misc]
         if has_tenant_field(self.model) and current_tenant(request) is None:
             if not self.has_add_permission(request):
                 raise PermissionDenied
-            messages.warning(
-                request, _("Choose a tenant first: a new entry belongs to the tenant you work in.")
-            )
+            messages.warning(request, _("Choose a tenant first: a new entry belongs to the tenant you work in."))
             return HttpResponseRedirect(reverse(f"{self.admin_site.name}:index"))
         answer: HttpResponse = super().add_view(request, form_url, extra_context)
         return answer

@@ -49,9 +49,7 @@ def _check_editing(admin_obj: Any) -> list[CheckMessage]:
     if admin_obj.list_editable:
         text = "'list_editable' is not allowed: rights differ from row to row."
         found.append(Error(text, obj=admin_obj.__class__, id="accounts.E002"))
-    named = [name for row in admin_obj.fieldsets or () for name in row[1]["fields"]] + list(
-        admin_obj.fields or ()
-    )
+    named = [name for row in admin_obj.fieldsets or () for name in row[1]["fields"]] + list(admin_obj.fields or ())
     if has_tenant_field(admin_obj.model) and "tenant" in named and "tenant" not in admin_obj.readonly_fields:
         found.append(Error("The tenant is never a form field.", obj=admin_obj.__class__, id="accounts.E003"))
     return found

@@ -29,8 +29,4 @@ def is_relation_filter_scoped(item: Any, field: "Field[Any, Any] | None") -> boo
     """Whether an entry of `list_filter` on this field can't list foreign rows."""
     if field is None or not field.is_relation:
         return True
-    return (
-        isinstance(item, list | tuple)
-        and isinstance(item[1], type)
-        and issubclass(item[1], ScopedRelatedFilter)
-    )
+    return isinstance(item, list | tuple) and isinstance(item[1], type) and issubclass(item[1], ScopedRelatedFilter)

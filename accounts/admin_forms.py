@@ -86,9 +86,7 @@ def _the_other_field(error: ValidationError, form: TenantFormMixin) -> str:
     return names[0] if len(names) == 1 and names[0] in form.fields else ""
 
 
-def bound_form(
-    form: type[AnyModelForm], tenant: Tenant | None, actor: User
-) -> type[AnyModelForm]:
+def bound_form(form: type[AnyModelForm], tenant: Tenant | None, actor: User) -> type[AnyModelForm]:
     """The form class with the portal's rules mixed in."""
     bases = (form,) if issubclass(form, TenantFormMixin) else (TenantFormMixin, form)
     return type(form.__name__, bases, {"portal_tenant": tenant, "portal_actor": actor})

@@ -150,9 +150,7 @@ class ScopedImportExport:
     def _in_a_tenant(self, request: HttpRequest) -> HttpResponse | None:
         if current_tenant(request) is not None:
             return None
-        messages.warning(
-            request, _("Choose a tenant first: imported entries belong to the tenant you work in.")
-        )
+        messages.warning(request, _("Choose a tenant first: imported entries belong to the tenant you work in."))
         return HttpResponseRedirect(reverse(f"{self.admin_site.name}:index"))
 
     def get_confirm_form_class(self, request: HttpRequest) -> type[SignedConfirmForm]:

@@ -10,7 +10,6 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from accounts.admin_base import ReadOnlyTenantAdmin, ScopedRelatedFilter
 from accounts.models import AuditEntry
 
-
 SHOWN = ("at", "tenant", "actor", "verb", "object_type", "object_id", "summary", "details")
 
 
