@@ -13,4 +13,4 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from portal import checks  # noqa: F401
+        from portal import checks, page_checks  # noqa: F401

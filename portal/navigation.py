@@ -64,7 +64,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     for title, entries in GROUPS:
         items = [item for entry in entries if (item := _item(entry, request))]
         if items:
-            groups.append({"title": title, "collapsible": True, "separator": bool(groups), "items": items})
+            collapsible = title != GROUPS[0][0]  # what people come for stays open
+            groups.append({"title": title, "collapsible": collapsible, "separator": bool(groups), "items": items})
     return groups
 
 

@@ -1,23 +1,29 @@
 """The one admin site."""
 
+import time
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
+from accounts import audit
 from accounts.admin_scope import user_of
 from accounts.views import switch_tenant
 
 FOUND_PER_MODEL = 8
 SHORTEST_TERM = 2
+REDIRECTED = 302
 
 
 class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     """unfold's site without the redirect that tells slugs, with a search that forgets, and the tenant switcher."""
+
+    index_title = _("Home")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         urls = [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
@@ -32,6 +38,13 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         answer: HttpResponse = super().index(request, extra_context)
         return answer
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Every log-in leaves a trace. A wrong password and an unknown name get the same answer."""
+        answer: HttpResponse = super().login(request, extra_context)
+        if request.method == "POST" and answer.status_code == REDIRECTED:
+            audit.record("accounts.user.logged_in", actor=user_of(request), target=user_of(request))
+        return answer
+
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The command palette: pages, and rows through each page's own scoped queryset.
 
@@ -40,6 +53,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         term = request.GET.get("s", "").strip().lower()
         if len(term) < SHORTEST_TERM:
             return HttpResponse()
+        started = time.monotonic()
         found = self._search_apps(self.get_app_list(request), term)
         if "extended" in request.GET:
             found += self._rows_matching(request, term)
@@ -47,7 +61,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             "page_obj": Paginator(found, 100),
             "results": Paginator(found, 100).page(1),
             "page_counter": 0,
-            "execution_time": 0,
+            "execution_time": time.monotonic() - started,
             "command_show_history": False,
         }
         kind = "command" if "extended" in request.GET else "search"

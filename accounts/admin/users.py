@@ -16,7 +16,7 @@ from accounts.admin_base import TenantAdmin
 from accounts.admin_scope import allows, current_tenant, user_of
 from accounts.models import Membership, RoleName, User
 
-PERSONAL = ["username", "first_name", "last_name", "email", "language"]
+PERSONAL = ["username", "first_name", "last_name", "email"]
 PLATFORM = ["is_active", "is_superuser"]
 
 

@@ -137,3 +137,11 @@ def test_the_palette_finds_own_rows_only(ours):
     text = browser(ours.owner).get("/admin/search/?s=viewer&extended=1").content.decode()
     assert "acme-viewer" in text
     assert "b-viewer" not in text
+
+
+def test_a_log_in_is_audited(ours):
+    ours.owner.set_password(PASSWORD)
+    ours.owner.save()
+    Client().post(reverse("admin:login"), {"username": "acme-owner", "password": "wrong"})
+    Client().post(reverse("admin:login"), {"username": "acme-owner", "password": PASSWORD})
+    assert [entry.actor for entry in AuditEntry.objects.filter(verb="accounts.user.logged_in")] == [ours.owner]
