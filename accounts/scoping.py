@@ -112,10 +112,13 @@ def has_tenant_field(model: type[Model]) -> bool:
 @cache
 def grant_model(model: type[Model]) -> type[UserObjectPermissionBase] | None:
     """The direct-foreign-key table of grants on single rows of this model."""
-    for candidate in grant_models():
-        if candidate._meta.get_field("content_object").related_model is model:  # type: ignore[misc]
-            return candidate
-    return None
+    return next((table for table in grant_models() if granted_model(table) is model), None)
+
+
+def granted_model(table: type[UserObjectPermissionBase]) -> type[Model]:
+    """What the rows of a grant table are about."""
+    target = table._meta.get_field("content_object").related_model  # type: ignore[misc]
+    return target  # type: ignore[no-any-return]
 
 
 @cache

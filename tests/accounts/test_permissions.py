@@ -6,7 +6,7 @@ from guardian.shortcuts import assign_perm
 from accounts.models import Membership, RoleName, Tenant, User
 from accounts.permissions import can, can_any, manages, visible_to
 from datasources.models import DataSource
-from jobs.models import Job, Run, Schedule
+from jobs.models import Attempt, Job, Run, Schedule
 from tests.cast import join, make_cast, make_platform_admin, make_stranger, make_user
 from tests.jobs import rows
 
@@ -102,7 +102,7 @@ def test_a_grant_to_view_a_job_opens_its_runs_and_schedules_and_no_others(ours):
     assert not can(guest, "view", foreign)
     assert list(visible_to(guest, Run.objects.all())) == [mine]
     assert list(visible_to(guest, Schedule.objects.all())) == [planned]
-    assert list(visible_to(guest, rows.Attempt.objects.filter(pk=rows.attempt(mine).pk))) != []
+    assert list(visible_to(guest, Attempt.objects.filter(pk=rows.attempt(mine).pk))) != []
 
 
 def test_a_grant_to_run_a_job_does_not_show_it(ours):

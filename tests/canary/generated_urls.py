@@ -51,4 +51,7 @@ REGISTERED = [model for model in tenant_models() if model not in {AuditEntry, Me
 for each in REGISTERED:
     site.register(each, page(each))
 
-urlpatterns = [path("admin/", site.urls), *(each for each in portal_patterns if str(each.pattern) != "admin/")]
+urlpatterns = [
+    path("admin/", site.urls),
+    *(each for each in portal_patterns if str(getattr(each, "pattern", "")) != "admin/"),
+]

@@ -24,4 +24,7 @@ class LeakyPage(ModelAdmin):
 site = PortalAdminSite(name="admin")
 site.register(DataSource, LeakyPage)
 
-urlpatterns = [path("admin/", site.urls), *(each for each in portal_patterns if str(each.pattern) != "admin/")]
+urlpatterns = [
+    path("admin/", site.urls),
+    *(each for each in portal_patterns if str(getattr(each, "pattern", "")) != "admin/"),
+]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from guardian.models import UserObjectPermissionBase
 
 from accounts.models import Tenant, User
-from accounts.scoping import foreign_keys, of_tenants, tenant_path
+from accounts.scoping import foreign_keys, granted_model, of_tenants, tenant_path
 
 PREFIX = "ZQ"
 MADE_BY_THE_CAST = {"accounts.tenant", "accounts.user", "accounts.membership"}
@@ -112,7 +112,7 @@ class Filler:
         if issubclass(target, User):
             return self.cast.owner
         if issubclass(target, Permission) and isinstance(row, UserObjectPermissionBase):
-            model = row._meta.get_field("content_object").related_model
+            model = granted_model(type(row))
             codename = f"view_{model._meta.model_name}"
             return Permission.objects.get(content_type__app_label=model._meta.app_label, codename=codename)
         if tenant_path(target) and not (field.null and target not in self.rows):
@@ -167,6 +167,7 @@ def cross_references():
             if target is None or issubclass(target, Tenant | User) or not tenant_path(target):
                 continue
             reach = f"{field.name}__{tenant_path(target)}"
-            rows = model._base_manager.filter(**{f"{field.name}__isnull": False}).exclude(**{path: models.F(reach)})
+            rows = model._base_manager.filter(**{f"{field.name}__isnull": False})
+            rows = rows.exclude(models.Q((str(path), models.F(reach))))
             found += [f"{model._meta.label}#{row.pk}.{field.name}" for row in rows]
     return found
