@@ -1,7 +1,7 @@
 """PURE: cuts SQL into tokens by each database's own rules of strings and comments, and scripts into statements.
 
 sqlparse knows one set of rules for all: it reads `'a\\'` as an open string (true in MySQL only), ends a nested
-PostgreSQL comment at the first `*/`, and cuts `BEGIN ATOMIC` bodies. Each of these hides or splits a statement.
+PostgreSQL comment at the first `*/`, and knows no DELIMITER. Each of these hides or splits a statement.
 """
 
 from __future__ import annotations

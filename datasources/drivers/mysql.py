@@ -90,6 +90,8 @@ class MySQL(Driver):
         refuse_ledger(p.host, p.port, p.database)
 
     def begin(self, connection: Connection, *, read_only: bool) -> None:
+        if read_only:  # strings as the guard reads them, whatever a function left behind in a pooled connection
+            connection.execute(text(f"SET SESSION sql_mode = '{SQL_MODE}'"))
         connection.execute(text("START TRANSACTION READ ONLY" if read_only else "START TRANSACTION"))
 
     def set_timeout(self, connection: Connection, seconds: float | None) -> None:

@@ -103,8 +103,8 @@ class Postgres(Driver):
         refuse_ledger(p.host, p.port, p.database)
 
     def begin(self, connection: Connection, *, read_only: bool) -> None:
-        if read_only:
-            connection.execute(text("SET TRANSACTION READ ONLY"))
+        if read_only:  # strings as the guard reads them, whatever a function left behind in a pooled connection
+            connection.execute(text("SET TRANSACTION READ ONLY; SET LOCAL standard_conforming_strings = on"))
 
     def set_timeout(self, connection: Connection, seconds: float | None) -> None:
         connection.execute(text(f"SET LOCAL statement_timeout = {int(max(seconds or 0, 0) * 1000)}"))

@@ -42,7 +42,8 @@ def save_datasource(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved
     if before == after and not password:
         return "datasource", entry.slug, before, before
     try:
-        connections.save_datasource(row, actor=actor, params=entry.params, password=password)
+        given = entry.password or ""  # also when it is the stored one: a new host asks for it again
+        connections.save_datasource(row, actor=actor, params=entry.params, password=given)
     except (PermissionDenied, CryptoError) as error:
         raise _refused(error, "password") from None
     return "datasource", entry.slug, before, {**after, "password": _HIDDEN} if password else after

@@ -291,3 +291,18 @@ def assert_nothing_runs(target):
             return
         time.sleep(0.05)
     raise AssertionError("a statement is still running")
+
+
+@pytest.mark.services
+def test_the_guard_and_the_server_read_strings_alike(postgres_target, monkeypatch):
+    hostile = r"select 'a\', name, 'b' from items order by id"
+    monkeypatch.setattr("datasources.query._keeps_state", lambda sql, kind: False)
+    run(postgres_target, "select set_config('standard_conforming_strings', 'off', false)")
+    assert run(postgres_target, hostile, read_only=True)[0].rows[0] == ["a\\", "tea", "b"]
+
+
+@pytest.mark.services
+def test_mysql_reads_strings_as_the_guard_does(mysql_target, monkeypatch):
+    monkeypatch.setattr("datasources.query._keeps_state", lambda sql, kind: False)
+    run(mysql_target, "set session sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+    assert run(mysql_target, r"""select 'a\'b', "c" """, read_only=True)[0].rows == [["a'b", "c"]]
