@@ -57,10 +57,10 @@ def narrowed(request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
     if tenant is None or tenant_path(model) is None:
         return queryset
     mine = of_tenants(model, [tenant.pk])
-    others = [pk for pk in memberships_of(user_of(request)) if pk != tenant.pk]
     if user_of(request).is_superuser:
         return queryset.filter(mine)
-    return queryset.exclude(of_tenants(model, others)) if others else queryset
+    others = [pk for pk in memberships_of(user_of(request)) if pk != tenant.pk]
+    return queryset.filter(mine | ~of_tenants(model, others)) if others else queryset
 
 
 def scoped_related(

@@ -43,7 +43,7 @@ class IdleTimeoutMiddleware:
             seen = int(request.session.get(SEEN_AT, now))
             if now - seen > settings.SESSION_IDLE_SECONDS:
                 logout(request)
-            elif SEEN_AT not in request.session or now - seen >= self.write_every:
+            elif SEEN_AT not in request.session or (now - seen >= self.write_every and is_by_hand(request)):
                 self._touch(request, now)
         return self.get_response(request)
 
@@ -52,6 +52,11 @@ class IdleTimeoutMiddleware:
         ends_at = request.session.setdefault("ends_at", now + settings.SESSION_COOKIE_AGE)
         request.session[SEEN_AT] = now
         request.session.set_expiry(max(1, int(ends_at) - now))
+
+
+def is_by_hand(request: HttpRequest) -> bool:
+    """Whether a person asked. A page that refreshes itself would keep an abandoned session alive for ever."""
+    return request.method != "GET" or request.headers.get("Sec-Fetch-Dest") != "empty"
 
 
 def choose_tenant(request: HttpRequest) -> None:

@@ -117,8 +117,7 @@ def grant_model(model: type[Model]) -> type[UserObjectPermissionBase] | None:
 
 def granted_model(table: type[UserObjectPermissionBase]) -> type[Model]:
     """What the rows of a grant table are about."""
-    target = table._meta.get_field("content_object").related_model  # type: ignore[misc]
-    return target  # type: ignore[no-any-return]
+    return table._meta.get_field("content_object").related_model  # type: ignore[misc,no-any-return]
 
 
 @cache

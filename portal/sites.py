@@ -31,8 +31,8 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         return [switch, *urls]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Who belongs to no tenant is told so, instead of being shown an empty house."""
-        if getattr(request, "tenant", None) is None and not user_of(request).is_superuser:
+        """Who belongs to no tenant and was granted nothing is told so, instead of being shown an empty house."""
+        if getattr(request, "tenant", None) is None and not self.get_app_list(request):
             context = {**self.each_context(request), "title": self.index_title}
             return TemplateResponse(request, "admin/no_tenant.html", context)
         answer: HttpResponse = super().index(request, extra_context)

@@ -5,10 +5,12 @@ import time
 import pytest
 from django.test import Client
 from django.urls import reverse
+from guardian.shortcuts import assign_perm
 
 from accounts import middleware
 from accounts.models import Membership, RoleName, Tenant
 from tests.cast import join, make_cast, make_platform_admin, make_stranger, make_user
+from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +109,39 @@ def test_a_page_costs_one_query_for_the_tenant(django_assert_num_queries):
     with django_assert_num_queries(1):
         middleware.choose_tenant(request)
     assert request.tenant == cast.tenant
+
+
+def test_a_page_that_refreshes_itself_does_not_keep_the_session_alive(both, settings, monkeypatch):
+    client = browser(both)
+    client.get(reverse("admin:password_change"))
+    start = time.time()
+    answers = []
+    for minutes in (20, 40):
+        monkeypatch.setattr(time, "time", lambda moment=start + minutes * 60: moment)
+        answer = client.get(reverse("admin:password_change"), headers={"sec-fetch-dest": "empty"})
+        answers.append(answer.status_code)
+    assert answers == [200, 302]
+
+
+def test_lists_show_the_current_tenant_and_people_shared_with_another_one(both):
+    _first, second = Tenant.objects.order_by("slug")
+    Membership.objects.filter(user=both).update(role=RoleName.ADMIN)
+    join(make_user("only-b"), second, RoleName.VIEWER)
+    client = browser(both)
+    listed = {user.username for user in client.get(reverse("admin:accounts_user_changelist")).context["cl"].queryset}
+    assert listed == {"both"}
+    switch(client, second)
+    listed = {user.username for user in client.get(reverse("admin:accounts_user_changelist")).context["cl"].queryset}
+    assert listed == {"both", "only-b"}
+
+
+def test_who_was_granted_one_job_gets_a_home_page_and_that_job():
+    cast, guest = make_cast("acme"), make_stranger("guest")
+    granted, other = rows.job("granted", of=cast.tenant), rows.job("other", of=cast.tenant)
+    assign_perm("jobs.view_job", guest, granted)
+    client = browser(guest)
+    page = client.get(reverse("admin:index"), headers={"accept-language": "en"})
+    assert "You belong to no tenant" not in page.content.decode()
+    listed = client.get(reverse("admin:jobs_job_changelist")).content.decode()
+    assert "granted" in listed
+    assert client.get(reverse("admin:jobs_job_change", args=[other.pk])).status_code == 404
