@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.bells import ring_on_commit
@@ -129,7 +130,7 @@ def _missed_rows(schedule: Schedule, decision: Decision, work: _Batch) -> None:
         run.status = RunStatus.MISSED
         run.coalesced = missed.count
         run.reason_code = ReasonCode.MISFIRE
-        run.reason = words % {"count": missed.count, "last": missed.last.isoformat()}
+        run.reason = words % {"count": missed.count, "last": timezone.localtime(missed.last).isoformat(" ", "seconds")}
         run.ended_at = work.now
         work.runs.append(run)
 
