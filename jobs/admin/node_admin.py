@@ -25,6 +25,7 @@ class WorkerNodeAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ["name", "state", "host", "queue_names", "load", "machine", "seen", "started"]
     list_filter = ["is_draining"]
     search_fields = ["name", "host"]
+    exclude = ["slot", "boot_id"]  # how a worker finds itself again; nothing an operator acts on
     ordering = ["-last_seen_at"]
     actions = None
     change_list_template = "jobs/live_list.html"
