@@ -91,5 +91,21 @@ def check_broker(*, app_configs: Sequence[AppConfig] | None = None, **kwargs: An
     ]
 
 
+def refuse_unsafe_start() -> None:
+    """Ends a web server, worker or beat that must not start, with a sentence for each reason.
+
+    Those processes run no system checks by themselves. SystemExit and not an exception: no traceback.
+    """
+    found = [
+        *check_keys(app_configs=None),
+        *check_debug(app_configs=None),
+        *check_hosts(app_configs=None),
+        *check_broker(app_configs=None),
+    ]
+    if found:
+        lines = [f"{one.msg} {one.hint}" for one in found]
+        raise SystemExit("The portal refuses to start.\n" + "\n".join(lines))
+
+
 def is_production() -> bool:
     return bool(settings.ENVIRONMENT == "production")

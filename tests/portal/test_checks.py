@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
 from portal import checks
+from tests.source import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +69,31 @@ def test_debug_on_a_public_address_is_refused_even_in_development(settings: Any)
     settings.ENVIRONMENT = "development"
     settings.DEBUG = True
     assert ids() == ["portal.E004"]
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["celery", "-A", "portal", "worker", "--pool=threads"],
+        ["celery", "-A", "portal", "beat"],
+        ["gunicorn", "portal.wsgi:application", "--bind", "127.0.0.1:0", "--no-control-socket"],
+    ],
+    ids=["worker", "beat", "web"],
+)
+def test_no_process_starts_in_production_with_the_key_of_the_source(command: list[str], tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "PORTAL_ENVIRONMENT": "production", "DATA_DIR": str(tmp_path)}
+    environ["CELERY_BROKER_URL"] = "memory://"
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "The portal refuses to start." in done.stdout + done.stderr
+    assert "SECRET_KEY is the one from the source code" in done.stdout + done.stderr
