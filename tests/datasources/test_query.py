@@ -151,7 +151,7 @@ def test_a_timeout_is_technical_and_leaves_nothing_running(any_target):
     with pytest.raises(QueryError) as caught:
         run(any_target, ENDLESS[any_target.kind], timeout=0.5)
     assert (caught.value.code, caught.value.category) == ("timeout", "technical")
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 10
     assert_nothing_runs(any_target)
 
 
@@ -161,7 +161,7 @@ def test_a_database_that_does_not_keep_its_timeout_is_stopped_by_the_watchdog(an
     with pytest.raises(QueryError) as caught:
         run(any_target, ENDLESS[any_target.kind], timeout=0.5)
     assert caught.value.code == "timeout"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     monkeypatch.undo()
     assert_nothing_runs(any_target)
 
@@ -182,7 +182,7 @@ def test_a_result_without_end_is_left_after_the_cap(any_target):
     with open_session(any_target, timeout=25, read_only=False) as session:
         session.execute("insert into items values (3, 'rice')", **CAPS)
         assert session.execute(WITHOUT_END[any_target.kind], **CAPS).truncated
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert names(any_target) == ["tea", "milk", "rice"]
 
 
@@ -192,7 +192,7 @@ def test_cancel_from_another_thread_stops_the_statement(any_target):
         threading.Timer(0.3, session.cancel).start()
         session.execute(ENDLESS[any_target.kind], **CAPS)
     assert (caught.value.code, caught.value.category) == ("cancelled", "technical")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert_nothing_runs(any_target)
 
 
@@ -285,7 +285,7 @@ def test_an_unknown_kind_is_said_in_words():
 def assert_nothing_runs(target):
     if target.kind not in ACTIVE:
         return
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if run(target, ACTIVE[target.kind])[0].rows == [[0]]:
             return

@@ -104,4 +104,4 @@ def test_a_long_output_is_masked_quickly():
     start = time.perf_counter()
     for _ in range(50):
         redactor.feed(chunk)
-    assert time.perf_counter() - start < 2  # 1 MB
+    assert time.perf_counter() - start < 5  # 1 MB
