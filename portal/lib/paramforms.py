@@ -18,7 +18,7 @@ from pydantic import ValidationError as ModelError
 from pydantic.fields import FieldInfo
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -175,7 +175,7 @@ def _field(name: str, info: FieldInfo, value: Any) -> forms.Field:
 
 def _of_kind(kind: Any, look: Shown, common: dict[str, Any]) -> forms.Field:
     if look.secret:
-        widget = UnfoldAdminPasswordInput(attrs={"autocomplete": "new-password"}, render_value=False)
+        widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
         return forms.CharField(strip=False, widget=widget, **common)
     if kind is bool:
         return forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), **{**common, "required": False})

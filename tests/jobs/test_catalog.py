@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from guardian.shortcuts import assign_perm
 
 from accounts.models import AuditEntry
-from datasources.models import Secret
+from datasources.models import DataSource, Secret
 from jobs import catalog, dbclock
 from jobs.catalog import CatalogError, ScheduleSpec
 from jobs.definitions import digest
@@ -89,8 +90,30 @@ def test_secret_of_another_tenant_is_as_good_as_none():
 
 def test_secret_needs_the_right_to_use_it():
     Secret.objects.create(tenant=rows.tenant(), name="API_KEY", value_encrypted="x")
-    make("allowed", actor=rows.user(), secrets=["API_KEY"])
-    assert Job.objects.get().secrets == ["API_KEY"]
+    job = make("allowed", actor=rows.user(), secrets=["API_KEY"])
+    viewer = rows.user("vi", role="viewer")
+    assign_perm("jobs.change_job", viewer, job)
+    change = {**SCRIPT, "timeout": "2m", "secrets": ["API_KEY"]}
+    assert list(refusal(lambda: catalog.update_job(job, actor=viewer, definition=change))) == ["secrets[0]"]
+    assert catalog.update_job(job, actor=viewer, definition={**SCRIPT, "timeout": "2m"})
+
+
+def test_datasource_needs_the_right_to_use_it():
+    DataSource.objects.create(tenant=rows.tenant(), slug="shop", name="Shop", kind="sqlite", params={"path": "s.db"})
+    query = {"kind": "sql", "params": {"datasource": "shop", "sql": "select 1"}}
+    job = make(actor=rows.user(), **query)
+    viewer = rows.user("vi", role="viewer")
+    assign_perm("jobs.change_job", viewer, job)
+    change = {**query, "timeout": "2m"}
+    assert list(refusal(lambda: catalog.update_job(job, actor=viewer, definition=change))) == ["params.datasource"]
+
+
+def test_datasource_of_another_tenant_is_as_good_as_none():
+    DataSource.objects.create(tenant=rows.tenant("other"), slug="shop", name="S", kind="sqlite", params={})
+    query = {"kind": "sql", "params": {"datasource": "shop", "sql": "select 1"}}
+    unknown = {"kind": "sql", "params": {"datasource": "none", "sql": "select 1"}}
+    own = refusal(lambda: make(actor=rows.user(), **query))["params.datasource"]
+    assert refusal(lambda: make(**unknown))["params.datasource"] == own.replace("shop", "none")
 
 
 def test_shell_syntax_error_is_refused_at_the_script():

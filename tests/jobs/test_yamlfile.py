@@ -230,6 +230,13 @@ def test_stranger_does_not_learn_that_the_tenant_exists(acme, tmp_path):
         run(write(tmp_path, FULL), "--as", "stranger")
 
 
+def test_missing_key_is_a_sentence_and_nothing_is_half_saved(acme, settings, tmp_path):
+    settings.FIELD_ENCRYPTION_KEYS = []
+    told = errors_of(tmp_path, FULL)
+    assert "secrets[0].value: No encryption key is configured" in told
+    assert not DataSource.objects.exists()
+
+
 def test_missing_file_is_a_sentence(acme):
     with pytest.raises(CommandError, match="can't be read"):
         run("/no/such/file.yaml")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 
 import pytest
 from django.utils.translation import override
@@ -118,8 +120,6 @@ def test_comment_alone_is_no_script(shop, tmp_path):
 
 
 def test_endless_query_is_ended_by_cancel(shop, tmp_path):
-    import threading
-
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     target = target_of()
     outcome, _log = run(
@@ -128,13 +128,12 @@ def test_endless_query_is_ended_by_cancel(shop, tmp_path):
         tmp_path,
         datasource=lambda slug: target,
         on_cancel=lambda callback: threading.Timer(0.3, callback).start(),
+        deadline=time.monotonic() + 10,
     )
     assert outcome.end == "cancelled"
 
 
 def test_endless_query_is_ended_by_the_timeout(shop, tmp_path):
-    import time
-
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     target = target_of()
     outcome, _log = run(

@@ -64,6 +64,7 @@ def test_secret_is_never_given_back_to_the_page():
     page = form_of(initial={"host": "db", "password": "hunter2"}).as_p()
     assert "hunter2" not in page
     assert 'type="password"' in page
+    assert "hunter2" not in form_of({"host": "", "password": "hunter2"}).as_p()
 
 
 def test_editor_and_upload_are_marked_for_the_page_script():
