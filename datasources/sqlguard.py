@@ -128,6 +128,11 @@ def _check_tokens(pieces: list[Token], kind: str) -> None:
     code = [token.text.upper() for token in pieces if token.is_code and token.kind != "string"]
     if not code or code[0] not in ("SELECT", "WITH", "("):
         raise GuardError(_("Only SELECT is allowed on a read-only datasource."))
+    _check_words(code)
+
+
+def _check_words(code: list[str]) -> None:
+    """What a list of words and signs alone gives away."""
     pairs = set(pairwise(code))
     if max(accumulate((text == "(") - (text == ")") for text in code), default=0) > DEEPEST:
         raise GuardError(_("The statement nests too many brackets to be checked."))
