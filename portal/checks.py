@@ -3,6 +3,7 @@
 They matter for `check --deploy` and, through `up` and the container's start, for the first start in production.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,7 +95,7 @@ def check_broker(*, app_configs: Sequence[AppConfig] | None = None, **kwargs: An
 def refuse_unsafe_start() -> None:
     """Ends a web server, worker or beat that must not start, with a sentence for each reason.
 
-    Those processes run no system checks by themselves. SystemExit and not an exception: no traceback.
+    Those processes run no system checks by themselves. Exit code 3 tells gunicorn not to try again.
     """
     found = [
         *check_keys(app_configs=None),
@@ -104,7 +105,8 @@ def refuse_unsafe_start() -> None:
     ]
     if found:
         lines = [f"{one.msg} {one.hint}" for one in found]
-        raise SystemExit("The portal refuses to start.\n" + "\n".join(lines))
+        sys.stderr.write("\n".join(["The portal refuses to start.", *lines, ""]))
+        raise SystemExit(3)
 
 
 def is_production() -> bool:
