@@ -55,6 +55,13 @@ def test_generate_prints_a_usable_key(settings):
     crypto.ensure_keys()
 
 
+def test_the_first_key_can_be_made_in_production(settings):
+    settings.ENVIRONMENT, settings.FIELD_ENCRYPTION_KEYS = "production", []
+    out = StringIO()
+    call_command("rotate_keys", "--generate", stdout=out, skip_checks=False)
+    assert out.getvalue().strip()
+
+
 def test_rotation_without_a_key_says_what_to_set(settings):
     settings.FIELD_ENCRYPTION_KEYS = []
     with pytest.raises(CommandError, match="FIELD_ENCRYPTION_KEYS"):
