@@ -33,6 +33,8 @@ class JobChangeList(ChangeList):  # type: ignore[misc]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        shown = request.GET.urlencode()
+        self.live_url = f"?{shown}&_live=1" if shown else "?_live=1"
         user = cast(User, request.user)
         jobs: Sequence[Job] = list(self.result_list)
         ids = [job.pk for job in jobs]
@@ -90,9 +92,7 @@ class JobAdmin(JobColumns, TenantAdmin):  # type: ignore[misc]
             query = request.GET.copy()
             del query["_live"]
             request.GET = query  # type: ignore[assignment]
-        shown = request.GET.urlencode()
-        extra = {"live_url": f"?{shown}&_live=1" if shown else "?_live=1", **(extra_context or {})}
-        answer: HttpResponse = super().changelist_view(request, extra)
+        answer: HttpResponse = super().changelist_view(request, extra_context)
         if is_live and isinstance(answer, TemplateResponse):
             answer.template_name = "admin/jobs/job/_list_live.html"
         return answer

@@ -207,7 +207,7 @@ class JobForm(forms.Form):
         plain = ("name", "description", "category", "kind", "run_params", "environment", "exit_codes",
                  "queue", "priority", "timeout", "overlap", "overlap_limit", "is_idempotent")  # fmt: skip
         found = {name: data[name] for name in plain}
-        found["exit_codes"] = found["exit_codes"] or {}
+        found |= {name: found[name] or {} for name in ("environment", "exit_codes")}
         found["secrets"] = data["secrets"]
         found["retry"] = {name: data[f"retry_{name}"] for name in ("max", "backoff", "base", "factor", "cap")}
         return {**found, "params": self._kind_params(data)}
