@@ -23,6 +23,7 @@ Membership.objects.create(tenant=tenant, user=person, role="admin")
 @pytest.fixture(scope="module")
 def stack(chromium, tmp_path_factory):
     with Stack(tmp_path_factory.mktemp("browser")) as made:
+        made.manage("collectstatic", "--noinput", "-v0")
         made.shell(PEOPLE)
         made.start_worker()
         made.start_beat()
@@ -48,7 +49,7 @@ def browser(chromium):
 @pytest.fixture
 def page(browser, address):
     context = browser.new_context(base_url=address, locale="en-US", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(15_000)
     made = context.new_page()
     made.goto("/admin/login/")
     made.fill("[name=username]", "ed")
