@@ -35,6 +35,7 @@ def test_new_job_is_published_with_its_schedule(editor) -> None:
     response = editor.post(ADD, posted(schedule="0 9 * * *"))
     job = Job.objects.get()
     assert response.status_code == 302
+    assert job.revision is not None
     assert (job.slug, job.retry_max, job.revision.number) == ("nightly-report", 2, 1)
     assert job.schedules.get().next_fire_at is not None
     assert AuditEntry.objects.filter(verb="jobs.job.created").count() == 1
