@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
+from jobs import dbclock
 from jobs.engine.finish import Ending, finish
 from jobs.models import Attempt, Run, WorkerNode
 from jobs.states import AttemptStatus, ReasonCode, RunStatus
 
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 200
+YOUNG = timedelta(seconds=15)  # a runner ends its script within a few seconds of its worker's death
 
 
 def reap(now: datetime) -> int:
@@ -27,11 +29,12 @@ def release_own_dead(node: WorkerNode) -> int:
     dead = WorkerNode.objects.filter(slot=node.slot, host=node.host, stopped_at=None).exclude(pk=node.pk)
     words = _("The worker “%(worker)s” died and was started again.")
     released = 0
+    now = dbclock.now()
     for old in dead:
         if old.boot_id == node.boot_id and is_process_alive(old.pid):
             continue
         runs = Run.objects.filter(status=RunStatus.RUNNING, worker=old).select_related("worker", "revision")
-        gone = [run for run in runs if old.boot_id != node.boot_id or not _runner_lives(run)]
+        gone = [run for run in runs if old.boot_id != node.boot_id or not _runner_lives(run, now)]
         released += sum(lose(run, words) for run in gone)
         if len(gone) == len(runs):
             WorkerNode.objects.filter(pk=old.pk).update(stopped_at=node.started_at)
@@ -67,6 +70,9 @@ def is_process_alive(pid: int) -> bool:
         return False
 
 
-def _runner_lives(run: Run) -> bool:
-    pids = Attempt.objects.filter(run=run, token=run.token).values_list("pid", flat=True)
-    return any(is_process_alive(pid) for pid in pids if pid is not None)
+def _runner_lives(run: Run, now: datetime) -> bool:
+    """Whether a process of the run may still be there: its runner is, or it is too young to have been noted."""
+    for pid, started_at in Attempt.objects.filter(run=run, token=run.token).values_list("pid", "started_at"):
+        if now - started_at < YOUNG if pid is None else is_process_alive(pid):
+            return True
+    return False

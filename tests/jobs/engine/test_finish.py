@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.engine.finish import Ending, finish
-from jobs.engine.reaper import reap
+from jobs.engine.reaper import reap, release_own_dead
 from jobs.models import Attempt, Run, RunEvent
 from jobs.runs import cancel_run
 from jobs.states import AttemptStatus, ReasonCode, RunStatus, WaitReason
@@ -90,3 +90,13 @@ def test_an_expired_lease_is_taken_over_and_the_old_worker_is_fenced(claimed):
 def test_a_lease_that_holds_is_not_touched(claimed):
     assert reap(timezone.now()) == 0
     assert Run.objects.get().status == RunStatus.RUNNING
+
+
+def test_a_restarted_worker_waits_while_a_young_script_may_still_live(claimed):
+    """Its pid had not been noted when the worker died: the runner ends it within seconds."""
+    fresh = rows.node(slot=claimed.run.worker.slot)
+    type(fresh).objects.exclude(pk=fresh.pk).update(pid=2**22 - 1)
+    assert release_own_dead(fresh) == 0
+    Attempt.objects.update(started_at=timezone.now() - rows.HOUR)
+    assert release_own_dead(fresh) == 1
+    assert Run.objects.get().status == RunStatus.QUEUED
