@@ -211,7 +211,9 @@ def route(pattern, pk=None):
 def points_elsewhere(model, key):
     """Whether a filter's key is about a relation, or is a filter's own; a plain column only holds the row's values."""
     reached = field_of(model, key.split("__")[0])
-    return key.endswith(("__id__exact", "__isnull")) if reached is not None else "__" not in key
+    if reached is None:
+        return "__" not in key
+    return reached.is_relation and key.endswith("__id__exact")
 
 
 def destructive(pattern):
