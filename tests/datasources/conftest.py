@@ -6,6 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zlib import crc32
 
 import psycopg2
 import pymysql
@@ -14,7 +15,9 @@ import pytest
 from datasources import engines
 from datasources.target import ConnectionTarget
 
-DATABASE = f"portal_datasources_test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"  # tests run side by side
+# Tests run side by side, and other checkouts may use the same servers.
+CHECKOUT = crc32(str(Path(__file__).parent).encode())
+DATABASE = f"portal_datasources_test_{CHECKOUT}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 @pytest.fixture
