@@ -139,7 +139,7 @@ def script_pids(mark: str) -> list[int]:
             folder = (entry / "cwd").readlink()
         except OSError:
             continue
-        if mark in command or (mark.endswith(".witness") and "/work/" in str(folder) and "script.py" in command):
+        if mark in command or (mark.endswith(".witness") and folder.parent.name == "work" and "script.py" in command):
             found.append(int(entry.name))
     return found
 
