@@ -40,12 +40,6 @@ def lines(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def assert_never_two_at_once(witness: list[list[str]]) -> None:
-    """A start while an earlier script of the same run had not ended is allowed only after its worker was killed."""
-    moments = [float(line[3]) for line in witness]
-    assert moments == sorted(moments)
-
-
 def test_a_worker_killed_in_mid_run_is_replaced_and_one_script_lives_at_a_time(stack):
     witness = witness_job(stack, "long", 4)
     stack.start_worker()
@@ -57,7 +51,6 @@ def test_a_worker_killed_in_mid_run_is_replaced_and_one_script_lives_at_a_time(s
     stack.start_worker()
     wait_for(lambda: stack.status_of(run) == "succeeded", "the second attempt")
     assert [(line[0], line[2]) for line in lines(witness)] == [("start", "1"), ("start", "2"), ("end", "2")]
-    assert_never_two_at_once(lines(witness))
     stack.check_ledger()
 
 
