@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-DATABASE = "portal_bench"
+DATABASE = f"portal_bench_{os.getpid()}"  # two benchmarks at once don't meet
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/14")
 
@@ -136,3 +136,19 @@ def _redis_answers(url: str) -> bool:
         return bool(redis.Redis.from_url(url, socket_connect_timeout=2).ping())
     except redis.RedisError:
         return False
+
+
+def start_worker(place: Place, *, slots: int = 16) -> subprocess.Popen[bytes]:
+    """A worker of the queue `default`, once its node row is there."""
+    from jobs.models import WorkerNode
+
+    known = WorkerNode.objects.count()
+    options = ["worker", "--pool=threads", f"--concurrency={slots}", "-Q", "default", "-n", f"bench{known}@%h"]
+    worker = place.start_celery("portal", *options)
+    wait_for(lambda: WorkerNode.objects.count() > known, "the worker", seconds=60)
+    return worker
+
+
+def quantile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,8 @@ from jobs.models import Job, JobRevision, Run, RunEvent, Schedule
 from jobs.policies import OverlapPolicy
 from jobs.runparams import validate_run_params
 from jobs.states import ACTIVE, NOT_RUN, TRANSITIONS, Origin, ReasonCode, RunStatus, WaitReason
+
+AGEING = timedelta(minutes=10)
 
 
 class RunRefusedError(Exception):
@@ -85,8 +87,14 @@ def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -
         "status": RunStatus.QUEUED,
         "queue": job.queue,
         "priority": job.priority,
+        "claim_order_at": claim_order(now, job.priority),
         "created_at": now,
     }
+
+
+def claim_order(not_before: datetime, priority: int) -> datetime:
+    """What the claim sorts by: each point of priority is worth ten minutes of waiting, so nothing starves."""
+    return not_before - priority * AGEING
 
 
 def fire_key(schedule: Schedule, instant: datetime) -> str:
@@ -125,6 +133,7 @@ def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, 
             new=new,
             reason_code=changes.get("reason_code", ""),
             reason=changes.get("reason", ""),
+            reason_args=changes.get("reason_args", {}),
             actor=actor,
             at=now,
         )

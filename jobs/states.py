@@ -73,6 +73,9 @@ class WaitReason(models.TextChoices):
     NODE_BUSY = "node_busy", _("The worker's machine is too busy")
     NO_CAPABLE_WORKER = "no_capable_worker", _("No worker can run this kind of job")
     UPSTREAM = "upstream", _("An upstream node has not ended")
+    TARGET_NODE = "target_node", _("The worker it is meant for is away")
+    QUEUE_PAUSED = "queue_paused", _("The queue is paused")
+    FROZEN = "frozen", _("A change freeze is in force")
 
 
 class ReasonCode(models.TextChoices):
@@ -81,12 +84,20 @@ class ReasonCode(models.TextChoices):
     NONE = "", ""
     OVERLAP = "overlap", _("An earlier run of this job had not ended")
     OVERLAP_QUEUE_FULL = "overlap_queue_full", _("Too many runs of this job were waiting already")
+    CALENDAR = "calendar", _("The calendar excludes this time")
+    FROZEN = "frozen", _("A change freeze was in force")
     JOB_DISABLED = "job_disabled", _("The job was disabled")
     TENANT_DISABLED = "tenant_disabled", _("The tenant was disabled")
     MISFIRE = "misfire", _("Its time had passed by more than the grace period")
     CANCELLED_BY_USER = "cancelled_by_user", _("Cancelled by a user")
     CANCELLED_BY_OVERLAP = "cancelled_by_overlap", _("A newer run of this job took its place")
+    BACKFILL_CANCELLED = "backfill_cancelled", _("Its backfill was cancelled")
     WORKER_LOST = "worker_lost", _("The worker died")
+    NOT_IDEMPOTENT = "not_idempotent", _("The worker died, and the job must not run twice")
+    RELEASED = "released", _("The worker was shut down and gave the run back")
+    SHARDS_FAILED = "shards_failed", _("Not all of its parts succeeded")
+    NO_TARGET = "no_target", _("No worker of the queue was alive")
+    LOG_QUOTA = "log_quota", _("The tenant has stored as much log as it may")
     RIGHT_LOST = "right_lost", _("The job's owner lost a right the job needs")
     MISSING_DRIVER = "missing_driver", _("The worker lacks a driver or interpreter")
     BAD_DEFINITION = "bad_definition", _("The job's definition can't be run")
@@ -97,4 +108,5 @@ class ReasonCode(models.TextChoices):
     TIMEOUT = "timeout", _("The time limit was reached")
     CANNOT_START = "cannot_start", _("The script could not be started")
     CONNECTION = "connection", _("The other side could not be reached")
+    DISK_FULL = "disk_full", _("The worker's disk is full")
     INTERNAL = "internal", _("The portal itself failed")

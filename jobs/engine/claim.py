@@ -104,7 +104,7 @@ def _next(queue: str, passed: _PassedOver) -> Run | None:
     for name, keys in (("pk", passed.runs), ("job", passed.jobs), ("tenant", passed.tenants)):
         if keys:
             rows = rows.exclude(**{f"{name}__in": keys})
-    rows = rows.order_by("-priority", "not_before", "pk")
+    rows = rows.order_by("claim_order_at", "pk")
     jobs = Job.objects.all()
     features = connection.features
     if features.has_select_for_update:

@@ -14,7 +14,7 @@ from jobs.bells import ring_on_commit
 from jobs.engine.published import retry_rule_of
 from jobs.engine.settle import Counters, Settlement, settle
 from jobs.models import Attempt, Run
-from jobs.runs import move
+from jobs.runs import claim_order, move
 from jobs.states import AttemptStatus, ReasonCode, RunStatus
 
 LONGEST_REASON = 500
@@ -88,6 +88,7 @@ def _changes(run: Run, ending: Ending, settlement: Settlement, *, now: Any) -> d
     if settlement.status == RunStatus.QUEUED:
         changes |= {
             "not_before": now + settlement.delay,
+            "claim_order_at": claim_order(now + settlement.delay, run.priority),
             "wait_reason": settlement.wait,
             "worker": None,
             "lease_until": None,

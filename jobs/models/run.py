@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
@@ -17,7 +18,8 @@ class Run(models.Model):
     """One intended execution. Only `jobs.runs` and `jobs.engine` write `status`, `token` and `lease_until`.
 
     `params` are this run's parameter values; `outputs` is {name: text}; `result` is the kind's own JSON
-    (a Python return value, the rows of a SQL script, an HTTP response's head).
+    (a Python return value, the rows of a SQL script, an HTTP response's head). A container has no attempts of its own:
+    its parts (the shards of a run, the nodes of a broadcast) are runs, and it ends when all of them have.
     """
 
     permission_parent = "job"
@@ -53,11 +55,21 @@ class Run(models.Model):
     reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     exit_code = models.IntegerField(_("exit code"), null=True, blank=True)
+    reason_args = models.JSONField(default=dict, blank=True, editable=False)  # `jobs.reasons`
     outputs = models.JSONField(_("outputs"), default=dict, blank=True)
     result = models.JSONField(_("result"), null=True, blank=True)
 
     queue = models.CharField(_("queue"), max_length=50)
     priority = models.SmallIntegerField(_("priority"), default=0)
+    # What the claim goes by: `not_before` less ten minutes for each point of priority, so that waiting counts too.
+    claim_order_at = models.DateTimeField(default=timezone.now, editable=False)
+    target_slot = models.CharField(_("only on worker"), max_length=160, blank=True, default="", editable=False)
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, editable=False, related_name="parts", verbose_name=_("part of")
+    )
+    is_container = models.BooleanField(default=False, editable=False)
+    shard_index = models.PositiveIntegerField(_("shard"), null=True, blank=True, editable=False)
+    shard_total = models.PositiveIntegerField(_("shards"), null=True, blank=True, editable=False)
     token = models.PositiveBigIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     worker = models.ForeignKey(
@@ -85,7 +97,8 @@ class Run(models.Model):
         verbose_name_plural = _("runs")
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["queue", "status", "-priority", "not_before"], name="run_claim"),
+            models.Index(fields=["queue", "status", "tenant", "claim_order_at"], name="run_claim"),
+            models.Index(fields=["status", "not_before"], name="run_due"),
             models.Index(fields=["status", "lease_until"], name="run_lease"),
             models.Index(fields=["job", "-id"], name="run_job_recent"),
             models.Index(fields=["scheduled_for"], name="run_scheduled_for"),
@@ -95,7 +108,7 @@ class Run(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(status="running") | Q(lease_until__isnull=False, token__gt=0),
+                condition=~Q(status="running") | Q(is_container=True) | Q(lease_until__isnull=False, token__gt=0),
                 name="running_run_has_lease_and_token",
             )
         ]
@@ -118,6 +131,7 @@ class Attempt(models.Model):
     signal = models.IntegerField(_("signal"), null=True, blank=True)
     reason_code = models.CharField(_("reason code"), max_length=40, choices=ReasonCode.choices, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    reason_args = models.JSONField(default=dict, blank=True, editable=False)
     started_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     peak_memory_bytes = models.PositiveBigIntegerField(_("peak memory"), null=True, blank=True)
@@ -144,6 +158,7 @@ class RunEvent(models.Model):
     new = models.CharField(_("to"), max_length=20)
     reason_code = models.CharField(_("reason code"), max_length=40, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    reason_args = models.JSONField(default=dict, blank=True, editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("actor")
     )

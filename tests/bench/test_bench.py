@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bench.figures import names
 from tests.stack import ROOT
 
 
@@ -16,10 +17,11 @@ def test_every_figure_stands_beside_its_baseline():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     figures = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(figures) == 6
-    assert all(figure["value"] > 0 and figure["baseline_value"] > 0 and figure["baseline"] for figure in figures)
+    assert {figure["group"] for figure in figures} == set(names())
+    assert all(figure["value"] > 0 for figure in figures)
+    assert all(figure["verdict"] in ("reached", "missed") for figure in figures if figure["target"])

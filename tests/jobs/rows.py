@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Tenant, User
 from jobs.models import Attempt, Job, JobRevision, LogChunk, Run, Schedule
+from jobs.runs import claim_order
 from jobs.states import AttemptStatus, Origin, RunStatus
 
 NOW = datetime.fromisoformat("2026-11-20T12:00:00+00:00")
@@ -55,6 +56,7 @@ def run(of: Job, status: str = RunStatus.SUCCEEDED, at: datetime | None = None, 
     elif status != RunStatus.QUEUED:
         values["ended_at"] = due + timedelta(seconds=2)
     values |= {"origin": Origin.MANUAL, "dedupe_key": f"manual:{uuid4()}", "revision": of.revision, **fields}
+    values.setdefault("claim_order_at", claim_order(values["not_before"], values.get("priority", 0)))
     return Run.objects.create(tenant=of.tenant, job=of, status=status, **values)
 
 
