@@ -75,7 +75,8 @@ class Context:
 class Outcome:
     """How an attempt ended. exit 0 = success, 1 = business failure, anything else = technical failure.
 
-    `end` is "exited", "timeout", "cancelled", "lease_lost" or "cannot_start".
+    `end` is "exited", "timeout", "cancelled", "lease_lost" or "cannot_start". `reason_args` as in `jobs.reasons`:
+    the key of a sentence and its arguments, or {} when `reason` is somebody else's words.
     """
 
     exit_code: int | None = 0
@@ -83,6 +84,7 @@ class Outcome:
     signal: int | None = None
     reason_code: str = ReasonCode.NONE
     reason: str = ""
+    reason_args: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     result: Any = None  # JSON
     pid: int | None = None
