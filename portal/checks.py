@@ -3,6 +3,7 @@
 They matter for `check --deploy` and, through `up` and the container's start, for the first start in production.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from cryptography.fernet import Fernet
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+
+from portal.lib import failpoints
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1", "testserver"}
 
@@ -92,6 +95,20 @@ def check_broker(*, app_configs: Sequence[AppConfig] | None = None, **kwargs: An
     ]
 
 
+@register(Tags.security)
+def check_failpoints(*, app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Points at which tests let a process die are for tests alone."""
+    if not is_production() or not os.environ.get(failpoints.VARIABLE):
+        return []
+    return [
+        Error(
+            f"{failpoints.VARIABLE} is set: it lets processes die on purpose.",
+            hint=f"Unset {failpoints.VARIABLE}.",
+            id="portal.E007",
+        )
+    ]
+
+
 def refuse_unsafe_start() -> None:
     """Ends a web server, worker or beat that must not start, with a sentence for each reason.
 
@@ -102,6 +119,7 @@ def refuse_unsafe_start() -> None:
         *check_debug(app_configs=None),
         *check_hosts(app_configs=None),
         *check_broker(app_configs=None),
+        *check_failpoints(app_configs=None),
     ]
     if found:
         lines = [f"{one.msg} {one.hint}" for one in found]

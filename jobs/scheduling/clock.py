@@ -18,6 +18,7 @@ from jobs.bells import ring
 from jobs.models import BeatHeartbeat, Run, Schedule
 from jobs.scheduling.tick import tick
 from jobs.states import RunStatus
+from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 LONGEST_SLEEP = 1.0
@@ -51,6 +52,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
     def _ledger_tick(self) -> float:
         close_old_connections()
         now = dbclock.now()
+        failpoint("beat.before_tick")
         for _batch in range(MOST_BATCHES):
             if not tick(dbclock.now()).has_more:
                 break

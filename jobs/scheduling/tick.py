@@ -24,6 +24,7 @@ from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.misfire import Decision, decide
 from jobs.scheduling.triggers import Trigger, parse_trigger
 from jobs.states import ACTIVE, Origin, ReasonCode, RunStatus
+from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -65,7 +66,9 @@ def tick(now: datetime, *, batch: int = BATCH) -> Ticked:
             has_more |= _fire(schedule, work)
         created = _insert(work)
         Schedule.objects.bulk_update(due, ["cursor_at", "next_fire_at"])
+        transaction.on_commit(lambda: failpoint("tick.after_commit"))
         ring_on_commit([run.queue for run in created if run.status == RunStatus.QUEUED])
+        failpoint("tick.before_commit")
     return Ticked(schedules=len(due), runs=len(created), has_more=has_more)
 
 

@@ -28,6 +28,7 @@ def production(settings: Any) -> None:
 
 def ids() -> list[str | None]:
     found = [*checks.check_keys(), *checks.check_debug(), *checks.check_hosts(), *checks.check_broker()]
+    found += checks.check_failpoints()
     return [one.id for one in found]
 
 
@@ -50,6 +51,11 @@ def test_a_careful_installation_passes() -> None:
 def test_a_careless_setting_is_refused(settings: Any, name: str, value: Any, expected: str) -> None:
     setattr(settings, name, value)
     assert ids() == [expected]
+
+
+def test_failpoints_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTAL_FAILPOINTS", "tick.before_commit=kill")
+    assert ids() == ["portal.E007"]
 
 
 def test_the_key_in_the_source_is_refused(settings: Any) -> None:
