@@ -32,7 +32,11 @@ TEST_SECONDS = 5.0
 
 
 class AccessRefusedError(Exception):
-    """The datasource or secret may not be used; `str()` is one sentence for the user."""
+    """The datasource or secret may not be used; `sentence` is one for the user."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,8 @@ from jobs.definitions import JobDefinition, digest, parse_definition, plain
 from jobs.executors.script import ScriptParams, find_interpreter
 from jobs.executors.shell import ShellParams, syntax_problem
 from jobs.models import Job, JobRevision
-from jobs.states import ACTIVE
+from jobs.reasons import say
+from jobs.states import ACTIVE, ReasonCode
 from jobs.timetable import ScheduleSpec, restart_schedules, save_schedules, schedule_saved, spec_of
 from portal.lib.fielderrors import FieldError, FieldErrors
 from portal.lib.paramforms import shown
@@ -135,8 +136,9 @@ def delete_job(job: Job, *, actor: User | None) -> None:
             Job.objects.filter(pk=job.pk).update(revision=None)  # it protects the revision that goes with the job
             job.delete()
             return
+        deleted = say(ReasonCode.CANCELLED_BY_USER, "cancelled_by_user.job_deleted")
         for run in job.runs.filter(status__in=ACTIVE):
-            runs.cancel_run(run, actor=actor, reason=_("The job was deleted."))
+            runs.cancel_run(run, actor=actor, reason=deleted)
         job.slug = f"{job.slug[:50]}.deleted-{job.pk}"  # a dot: no living job can have this slug
         job.is_enabled, job.archived_at = False, dbclock.now()
         job.save(update_fields=["slug", "is_enabled", "archived_at", "updated_at"])

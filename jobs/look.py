@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from jobs import reasons
 from jobs.executors import KINDS
 from jobs.queries.activity import IDLE, JobActivity, RunMark
 from jobs.states import AttemptStatus, RunStatus
@@ -176,7 +177,7 @@ def mark_text(mark: RunMark) -> str:
     if mark.duration is not None:
         parts.append(seconds_text(mark.duration))
     if mark.reason:
-        parts.append(mark.reason[:120])
+        parts.append(reasons.of(mark)[:120])
     return " · ".join(parts)
 
 

@@ -1,26 +1,72 @@
 """Reasons in words, for each reader's own language: a row keeps the key of a sentence and its arguments. PURE.
 
 `reason` of a row is the sentence in the portal's language, for exports and for text that has no key (a script's own
-error message). `reason_args` is {"key": <key of SENTENCES>, <argument>: <JSON value>, …}, or {} for such text.
+error message). `reason_args` is {"key": <key of SENTENCES>, <argument>: <JSON value>, …}; {"msgid": …, …} for a
+sentence of a lower layer (`portal.lib.said`); or {} for somebody else's words.
+
+A screen, a command or an answer never shows `row.reason` itself: it shows `reasons.of(row)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
 
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from jobs.states import ReasonCode
+from portal.lib.said import Said, masked, say_again
 
 LONGEST = 500
 
-# Key → sentence with %(named)s places. A key is "<reason or wait code>" or "<code>.<case>".
+# Key → sentence with %(named)s places. A key is "<reason or wait code>" or "<code>.<case>"; "any.<case>" fits several
+# codes. Arguments are JSON; one whose name ends in _at is an ISO time and shown in the reader's zone; a counted
+# sentence is ngettext_lazy(…, …, "<argument>"); an argument may be another reason's args ({"key": …} or {"msgid": …}).
 SENTENCES = {
     "overlap": _("Run #%(run)s of this job has not ended."),
+    "cancelled_by_user": _("Cancelled by %(user)s."),
+    "cancelled_by_user.nobody": _("Cancelled."),
+    "cancelled_by_user.job_deleted": _("The job was deleted."),
+    "cancelled_by_overlap": _("Run #%(run)s took its place."),
+    "worker_lost.lease_expired": _(
+        "The worker “%(worker)s” stopped answering; the run was taken over after its lease had expired."
+    ),
+    "worker_lost.restarted": _("The worker “%(worker)s” died and was started again."),
+    "worker_lost.lease_not_kept": _("The worker “%(worker)s” could not keep its lease; the script was ended."),
+    "bad_definition.no_datasource": _("There is no datasource “%(slug)s” any more: choose another in the job."),
+    "bad_definition.no_statement": _("The script holds no statement: it is empty or a comment."),
+    "business.rows_came_back": ngettext_lazy(
+        "%(count)d row came back where there should be none.",
+        "%(count)d rows came back where there should be none.",
+        "count",
+    ),
+    "business.text_missing": _("The answer does not contain the expected text “%(text)s”."),
+    "any.http_status": _("The server answered %(status)d %(reason)s."),
+    "any.at_line": _("Line %(line)d: %(cause)s"),
+    "right_lost.secret_unavailable": _(
+        "The secret “%(name)s” is not available to this run: check that it exists and is among the job's secrets."
+    ),
+    "missing_driver.interpreter": _(
+        "The interpreter “%(name)s” is not installed on this worker: install it there, or change it in the job."
+    ),
+    "cannot_start.script_not_written": _(
+        "The script could not be written on the worker (%(cause)s): free some disk space there."
+    ),
 }
+
+
+class HasReason(Protocol):
+    """A run, an attempt or an event."""
+
+    @property
+    def reason(self) -> Any: ...
+
+    @property
+    def reason_args(self) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +79,24 @@ class Reason:
     words: str = ""
 
     @property
+    def stored_args(self) -> dict[str, Any]:
+        """The column `reason_args`."""
+        if not self.key:
+            return dict(self.words.source) if isinstance(self.words, Said) else {}
+        return {"key": self.key, **{name: _stored(value) for name, value in self.args.items()}}
+
+    @property
     def text(self) -> str:
         """The sentence in the active language, cut to what a row holds."""
-        return render(self.words, {"key": self.key, **self.args} if self.key else {})[:LONGEST]
+        return render(self.words, self.stored_args)[:LONGEST]
 
     def columns(self) -> dict[str, Any]:
         """The three columns of a run, an attempt or an event."""
-        args = {"key": self.key, **self.args} if self.key else {}
-        return {"reason_code": self.code, "reason": self.text, "reason_args": args}
+        return {"reason_code": self.code, "reason": self.text, "reason_args": self.stored_args}
+
+    def masked(self, mask: Callable[[str], str]) -> Reason:
+        """The same with each argument put through `mask`, which hides an attempt's secrets."""
+        return replace(self, args=masked(dict(self.args), mask), words=masked(self.words, mask))
 
 
 def say(code: str, key: str = "", /, **args: Any) -> Reason:
@@ -49,16 +105,50 @@ def say(code: str, key: str = "", /, **args: Any) -> Reason:
 
 
 def quote(code: str, words: str) -> Reason:
-    """The reason with somebody else's words: a script's message, an exception's text."""
+    """The reason with somebody else's words: a script's message, an exception's text, a lower layer's `Said`."""
     return Reason(code=code, words=words)
 
 
-def render(text: str, args: Mapping[str, Any]) -> str:
+def of(row: HasReason) -> str:
+    """The reason of a run, an attempt or an event in the active language; empty when it has none."""
+    return render(row.reason, row.reason_args)
+
+
+def render(text: str, args: Mapping[str, Any] | None) -> str:
     """The stored reason in the active language; the stored text when its sentence is not known (any more)."""
-    sentence = SENTENCES.get(str(args.get("key", "")))
-    if sentence is None:
+    if not args:
         return text
     try:
-        return str(sentence) % args
+        if "msgid" in args:
+            return say_again(args)
+        sentence = SENTENCES.get(str(args.get("key", "")))
+        if sentence is None:
+            return text
+        return str(sentence % {name: _shown(name, value) for name, value in args.items()})
     except (KeyError, TypeError, ValueError):
         return text or gettext("The reason could not be read.")
+
+
+def _stored(value: Any) -> Any:
+    """An argument as JSON, no longer than a reason may be."""
+    if isinstance(value, Reason):
+        return value.stored_args or value.text
+    if isinstance(value, Said):
+        return value.source
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)[:LONGEST] if isinstance(value, str) else value
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return render("", value)
+    if name.endswith("_at") and isinstance(value, str):
+        return time_text(datetime.fromisoformat(value))
+    return value
+
+
+def time_text(at: datetime) -> str:
+    """2026-11-21 09:00:00 in the reader's zone, with a fraction only where there is one."""
+    local = at.astimezone(timezone.get_current_timezone())
+    return f"{local:%Y-%m-%d %H:%M:%S}"

@@ -17,6 +17,7 @@ from jobs import dbclock
 from jobs.bells import ring_on_commit
 from jobs.models import Job, JobRevision, Run, RunEvent, Schedule
 from jobs.policies import OverlapPolicy
+from jobs.reasons import Reason, quote, say
 from jobs.runparams import validate_run_params
 from jobs.states import ACTIVE, NOT_RUN, TRANSITIONS, Origin, ReasonCode, RunStatus, WaitReason
 
@@ -106,9 +107,9 @@ def make_way(job: Job, *, newest: Run, now: datetime) -> None:
     """Under `cancel_previous`, cancel what is older; the claim holds the new run until the old one is gone."""
     if job.overlap != OverlapPolicy.CANCEL_PREVIOUS:
         return
-    reason = _("Run #%(run)s took its place.") % {"run": newest.pk}
+    why = say(ReasonCode.CANCELLED_BY_OVERLAP, run=newest.pk)
     for older in Run.objects.filter(job=job, status__in=ACTIVE, pk__lt=newest.pk).order_by("pk"):
-        request_cancel(older, reason_code=ReasonCode.CANCELLED_BY_OVERLAP, reason=reason, now=now)
+        request_cancel(older, why, now=now)
 
 
 def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, **changes: Any) -> bool:
@@ -144,35 +145,48 @@ def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, 
     return True
 
 
-def cancel_run(run: Run, *, actor: User | None, reason: str = "") -> bool:
-    """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended."""
-    words = reason or (_("Cancelled by %(user)s.") % {"user": actor.get_username()} if actor else _("Cancelled."))
+def cancel_run(run: Run, *, actor: User | None, reason: str | Reason = "") -> bool:
+    """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended.
+
+    `reason` is the person's own words, or a reason of `jobs.reasons`.
+    """
+    why = _cancelled_by(actor, reason) if isinstance(reason, str) else reason
     with transaction.atomic():
-        done = request_cancel(
-            run, reason_code=ReasonCode.CANCELLED_BY_USER, reason=words, now=dbclock.now(), actor=actor
-        )
+        done = request_cancel(run, why, now=dbclock.now(), actor=actor)
         if done and actor is not None:
             audit.record("jobs.run.cancelled", actor=actor, target=run, summary=f"{run.job.slug} #{run.pk}")
     return done
 
 
-def request_cancel(run: Run, *, reason_code: str, reason: str, now: datetime, actor: User | None = None) -> bool:
+def _cancelled_by(actor: User | None, words: str) -> Reason:
+    code = ReasonCode.CANCELLED_BY_USER
+    if words:
+        return quote(code, words)
+    return say(code, user=actor.get_username()) if actor else say(code, "cancelled_by_user.nobody")
+
+
+def request_cancel(run: Run, why: Reason, *, now: datetime, actor: User | None = None) -> bool:
     """Queued → cancelled; running → flagged for its worker, which kills the script and then ends the run."""
     for _attempt in range(5):  # the status may change under us; each change is a step forward
         run.refresh_from_db()
         if run.status == RunStatus.QUEUED:
-            changes = {"reason_code": reason_code, "reason": reason[:500]}
-            if move(run, RunStatus.CANCELLED, now=now, actor=actor, **changes):
+            if move(run, RunStatus.CANCELLED, now=now, actor=actor, **why.columns()):
                 return True
         elif run.status == RunStatus.RUNNING:
-            flagged = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, token=run.token).update(
-                cancel_requested_at=now, cancel_reason_code=reason_code, cancel_reason=reason[:500]
-            )
-            if flagged:
+            asked = {f"cancel_{name}": value for name, value in why.columns().items()}
+            running = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, token=run.token)
+            if running.update(cancel_requested_at=now, **asked):
                 return True
         else:
             return False
     return False
+
+
+def cancel_columns(run: Run) -> dict[str, Any]:
+    """The reason of a running run that was asked to end, as the columns it ends with."""
+    if not run.cancel_reason_code:
+        return say(ReasonCode.CANCELLED_BY_USER, "cancelled_by_user.nobody").columns()
+    return {name: getattr(run, f"cancel_{name}") for name in ("reason_code", "reason", "reason_args")}
 
 
 def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:

@@ -17,6 +17,7 @@ RELATIONS = {"ForeignKey", "OneToOneField", "ManyToManyField"}
 PURE = (
     "jobs/states.py",
     "jobs/policies.py",
+    "jobs/reasons.py",
     "jobs/scheduling/triggers.py",
     "jobs/scheduling/cron.py",
     "jobs/scheduling/misfire.py",

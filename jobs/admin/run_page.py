@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from jobs import reasons
 from jobs.models import Attempt, JobRevision, LogChunk, Run
 from jobs.states import ACTIVE, FAILURE, ReasonCode, RunStatus, WaitReason
 
@@ -56,15 +57,16 @@ class Cause:
 def cause_of(run: Run) -> Cause | None:
     """None when there is nothing to explain."""
     if run.status == RunStatus.RUNNING and run.cancel_requested_at:
-        return Cause(tone="warn", title=_("It is being cancelled"), reason=run.cancel_reason, advice="")
+        words = reasons.render(run.cancel_reason, run.cancel_reason_args)
+        return Cause(tone="warn", title=_("It is being cancelled"), reason=words, advice="")
     code = run.wait_reason if run.status == RunStatus.QUEUED else run.reason_code
-    title = _title(run)
-    if not title and not run.reason:
+    title, words = _title(run), reasons.of(run)
+    if not title and not words:
         return None
     tone = "bad" if run.status in FAILURE else "info" if run.status in ACTIVE else "warn"
     if run.status == RunStatus.BUSINESS_FAILURE:
         tone = "warn"
-    return Cause(tone=tone, title=title, reason=run.reason, advice=str(ADVICE.get(code, "")))
+    return Cause(tone=tone, title=title, reason=words, advice=str(ADVICE.get(code, "")))
 
 
 def _title(run: Run) -> str:
@@ -75,7 +77,8 @@ def _title(run: Run) -> str:
 
 def cause_in_brief(run: Run) -> str:
     """One line for lists."""
-    return run.reason.splitlines()[0] if run.reason.strip() else _title(run)
+    words = reasons.of(run).strip()
+    return words.splitlines()[0] if words else _title(run)
 
 
 @dataclass(frozen=True, kw_only=True)

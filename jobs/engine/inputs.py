@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from accounts.models import User
 from datasources.connections import AccessRefusedError, secret_values, target_for
 from datasources.models import DataSource
@@ -15,6 +13,7 @@ from datasources.target import ConnectionTarget
 from jobs.definitions import JobDefinition
 from jobs.executors.base import TECHNICAL
 from jobs.models import Run
+from jobs.reasons import Reason, quote, say
 from jobs.states import ReasonCode
 
 # The only variables of the worker that a script sees.
@@ -25,10 +24,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class InputRefusedError(Exception):
     """The run may not start: a right is gone, or something it needs is."""
 
-    def __init__(self, reason: str, reason_code: str = ReasonCode.RIGHT_LOST) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.reason_code = reason_code
+    def __init__(self, why: Reason) -> None:
+        super().__init__(why.text)
+        self.why = why
+        self.reason, self.reason_code, self.reason_args = why.text, why.code, why.stored_args
         self.exit_code = TECHNICAL
 
 
@@ -44,7 +43,7 @@ def secrets_for(run: Run, definition: JobDefinition) -> dict[str, str]:
     try:
         return secret_values(run.tenant, list(definition.secrets), user=author_of(run))
     except AccessRefusedError as error:
-        raise InputRefusedError(str(error)) from error
+        raise InputRefusedError(quote(ReasonCode.RIGHT_LOST, error.sentence)) from error
 
 
 def connection_opener(run: Run) -> Callable[[str], ConnectionTarget]:
@@ -53,12 +52,11 @@ def connection_opener(run: Run) -> Callable[[str], ConnectionTarget]:
     def resolve(slug: str) -> ConnectionTarget:
         source = DataSource.objects.filter(tenant_id=run.tenant_id, slug=slug).first()
         if source is None:
-            words = _("There is no datasource “%(slug)s” any more: choose another in the job.") % {"slug": slug}
-            raise InputRefusedError(words, ReasonCode.BAD_DEFINITION)
+            raise InputRefusedError(say(ReasonCode.BAD_DEFINITION, "bad_definition.no_datasource", slug=slug))
         try:
             return target_for(source, user=author_of(run))
         except AccessRefusedError as error:
-            raise InputRefusedError(str(error)) from error
+            raise InputRefusedError(quote(ReasonCode.RIGHT_LOST, error.sentence)) from error
 
     return resolve
 

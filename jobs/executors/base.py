@@ -17,6 +17,7 @@ from django.utils.functional import Promise
 from pydantic import BaseModel, ConfigDict
 
 from datasources.target import ConnectionTarget
+from jobs.reasons import Reason, quote
 from jobs.states import ReasonCode
 from portal.lib.plugins import Registry
 
@@ -91,15 +92,23 @@ class Outcome:
     peak_memory_bytes: int | None = None
     cpu_seconds: float | None = None
 
+    @classmethod
+    def because(cls, why: Reason, **facts: Any) -> Outcome:
+        """An outcome with a reason of `jobs.reasons`."""
+        return cls(**why.columns(), **facts)
+
 
 class ExecutorError(Exception):
-    """A failure with an exit code and a sentence for the user."""
+    """A failure with an exit code and a sentence for the user: words, or a reason of `jobs.reasons`."""
 
-    def __init__(self, reason: str, *, exit_code: int = TECHNICAL, reason_code: str = ReasonCode.SCRIPT_FAILED) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(
+        self, reason: str | Reason, *, exit_code: int = TECHNICAL, reason_code: str = ReasonCode.SCRIPT_FAILED
+    ) -> None:
+        why = reason if isinstance(reason, Reason) else quote(reason_code, reason)
+        super().__init__(why.text)
         self.exit_code = exit_code
-        self.reason_code = reason_code
+        self.why = why
+        self.reason, self.reason_code, self.reason_args = why.text, why.code, why.stored_args
 
 
 class Executor(ABC):

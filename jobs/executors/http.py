@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import Field, field_validator, model_validator
 
+from jobs import reasons
 from jobs.executors.base import BUSINESS, KINDS, TECHNICAL, Context, Executor, ExecutorError, Outcome, Params
 from jobs.executors.script import variable_text
+from jobs.reasons import Reason, say
 from jobs.states import ReasonCode
 from portal.lib import http
 from portal.lib.fielderrors import refused
@@ -167,14 +169,7 @@ class _Filler:
             return "" if value is None else variable_text(value)
         secret = self.context.environment.get(name)
         if secret is None:
-            raise ExecutorError(
-                _(
-                    "The secret “%(name)s” is not available to this run: check that it exists and is "
-                    "among the job's secrets."
-                )
-                % {"name": name},
-                reason_code=ReasonCode.RIGHT_LOST,
-            )
+            raise ExecutorError(say(ReasonCode.RIGHT_LOST, "right_lost.secret_unavailable", name=name))
         if secret:
             self.secrets.add(secret)
         return secret
@@ -226,13 +221,14 @@ def _request(params: HttpParams, filler: _Filler, limit: float | None) -> http.R
 
 
 def _failed(error: http.HttpError, filler: _Filler, params: HttpParams, limit: float | None) -> Outcome:
-    sentence = filler.masked(str(error))
+    def why(code: ReasonCode) -> Reason:
+        return reasons.quote(code, error.sentence).masked(filler.masked)
+
     if error.kind == "aborted":
-        return Outcome(exit_code=None, end="cancelled", reason=sentence)
+        return Outcome.because(why(ReasonCode.NONE), exit_code=None, end="cancelled")
     if error.kind == "timeout" and limit is not None and limit <= params.timeout.total_seconds():
-        return Outcome(exit_code=None, end="timeout", reason_code=ReasonCode.TIMEOUT, reason=sentence)
-    code = ReasonCode.BAD_DEFINITION if error.kind == "address" else ReasonCode.CONNECTION
-    raise ExecutorError(sentence, reason_code=code)
+        return Outcome.because(why(ReasonCode.TIMEOUT), exit_code=None, end="timeout")
+    raise ExecutorError(why(ReasonCode.BAD_DEFINITION if error.kind == "address" else ReasonCode.CONNECTION))
 
 
 def _tell(context: Context, response: http.Response, filler: _Filler) -> None:
@@ -245,24 +241,16 @@ def _tell(context: Context, response: http.Response, filler: _Filler) -> None:
 
 
 def _judged(params: HttpParams, response: http.Response, filler: _Filler) -> Outcome:
-    exit_code, reason = 0, ""
+    facts: dict[str, Any] = {"outputs": {"status": str(response.status)}, "result": _kept(response, filler)}
     if not params.expects(response.status):
         exit_code = exit_code_of(response.status)
-        reason = _("The server answered %(status)d %(reason)s.") % {
-            "status": response.status,
-            "reason": response.reason,
-        }
-    elif params.expect_text and params.expect_text not in response.text:
-        exit_code = BUSINESS
-        reason = _("The answer does not contain the expected text “%(text)s”.") % {"text": params.expect_text[:100]}
-    code = {0: ReasonCode.NONE, BUSINESS: ReasonCode.BUSINESS}.get(exit_code, ReasonCode.CONNECTION)
-    return Outcome(
-        exit_code=exit_code,
-        reason=reason,
-        reason_code=code,
-        outputs={"status": str(response.status)},
-        result=_kept(response, filler),
-    )
+        code = {0: ReasonCode.NONE, BUSINESS: ReasonCode.BUSINESS}.get(exit_code, ReasonCode.CONNECTION)
+        why = say(code, "any.http_status", status=response.status, reason=response.reason)
+        return Outcome.because(why, exit_code=exit_code, **facts)
+    if params.expect_text and params.expect_text not in response.text:
+        why = say(ReasonCode.BUSINESS, "business.text_missing", text=params.expect_text[:100])
+        return Outcome.because(why, exit_code=BUSINESS, **facts)
+    return Outcome(**facts)
 
 
 def _kept(response: http.Response, filler: _Filler) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field, field_validator
 
 from jobs.executors.base import Context, ExecutorError, Log, Outcome, Params
+from jobs.reasons import say
 from jobs.states import ReasonCode
 
 MOST_OUTPUTS = 100
@@ -76,11 +77,7 @@ def find_interpreter(name: str) -> str:
 def need_interpreter(name: str) -> str:
     path = find_interpreter(name)
     if not path:
-        raise ExecutorError(
-            _("The interpreter “%(name)s” is not installed on this worker: install it there, or change it in the job.")
-            % {"name": name},
-            reason_code=ReasonCode.MISSING_DRIVER,
-        )
+        raise ExecutorError(say(ReasonCode.MISSING_DRIVER, "missing_driver.interpreter", name=name))
     return path
 
 
@@ -93,11 +90,8 @@ def write_script(context: Context, name: str, text: str) -> Path:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
     except OSError as error:
-        raise ExecutorError(
-            _("The script could not be written on the worker (%(cause)s): free some disk space there.")
-            % {"cause": error.strerror or error},
-            reason_code=ReasonCode.CANNOT_START,
-        ) from None
+        cause = error.strerror or str(error)
+        raise ExecutorError(say(ReasonCode.CANNOT_START, "cannot_start.script_not_written", cause=cause)) from None
     return path
 
 

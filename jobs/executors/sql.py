@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from datasources.problems import Code
 from datasources.query import QueryError, ResultSet, Session, Statement, open_session, split
 from jobs.executors.base import BUSINESS, KINDS, TECHNICAL, Context, Executor, ExecutorError, Outcome, Params
+from jobs.reasons import Reason, quote, say
 from jobs.states import ReasonCode
 from portal.lib.paramtypes import Shown
 
@@ -95,9 +96,7 @@ class SqlExecutor(Executor):
 def _run_all(session: Session, statements: list[Statement], context: Context) -> ResultSet | None:
     """Each statement, told in the log; the last result that has columns."""
     if not statements:
-        raise ExecutorError(
-            _("The script holds no statement: it is empty or a comment."), reason_code=ReasonCode.BAD_DEFINITION
-        )
+        raise ExecutorError(say(ReasonCode.BAD_DEFINITION, "bad_definition.no_statement"))
     kept = None
     most = min(context.params.max_rows, settings.PORTAL_SQL_MAX_ROWS)
     for number, statement in enumerate(statements, start=1):
@@ -147,12 +146,8 @@ def _judged(params: SqlParams, found: ResultSet | None, count: int) -> Outcome:
     rows = found.rows if found else []
     outcome: dict[str, Any] = {"outputs": _outputs(found), "result": _kept(found, count)}
     if rows and params.on_rows == "business_failure":
-        words = ngettext(
-            "%(count)d row came back where there should be none.",
-            "%(count)d rows came back where there should be none.",
-            len(rows),
-        ) % {"count": len(rows)}
-        return Outcome(exit_code=BUSINESS, reason=words, reason_code=ReasonCode.BUSINESS, **outcome)
+        why = say(ReasonCode.BUSINESS, "business.rows_came_back", count=len(rows))
+        return Outcome.because(why, exit_code=BUSINESS, **outcome)
     return Outcome(**outcome)
 
 
@@ -189,14 +184,17 @@ _CODES = {
 
 def _failed(error: QueryError) -> Outcome:
     """engine.md: constraint, syntax, permission are the script's own fault (1); the rest may pass (2)."""
-    sentence = error.sentence
-    if error.line:
-        sentence = _("Line %(line)d: %(cause)s") % {"line": error.line, "cause": sentence}
     if error.code == Code.CANCELLED:
-        return Outcome(exit_code=None, end="cancelled", reason=sentence)
+        return Outcome.because(_why(ReasonCode.NONE, error), exit_code=None, end="cancelled")
     if error.code == Code.TIMEOUT:
-        return Outcome(exit_code=None, end="timeout", reason_code=ReasonCode.TIMEOUT, reason=sentence)
+        return Outcome.because(_why(ReasonCode.TIMEOUT, error), exit_code=None, end="timeout")
     if error.category == "business":
-        return Outcome(exit_code=BUSINESS, reason_code=ReasonCode.BUSINESS, reason=sentence)
+        return Outcome.because(_why(ReasonCode.BUSINESS, error), exit_code=BUSINESS)
     code = _CODES.get(Code(error.code), ReasonCode.CONNECTION)
-    return Outcome(exit_code=TECHNICAL, reason_code=code, reason=sentence)
+    return Outcome.because(_why(code, error), exit_code=TECHNICAL)
+
+
+def _why(code: ReasonCode, error: QueryError) -> Reason:
+    if error.line:
+        return say(code, "any.at_line", line=error.line, cause=error.sentence)
+    return quote(code, error.sentence)

@@ -87,6 +87,7 @@ class Run(models.Model):
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True, blank=True)
     cancel_reason_code = models.CharField(max_length=40, blank=True, default="", editable=False)
     cancel_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    cancel_reason_args = models.JSONField(default=dict, blank=True, editable=False)
 
     created_at = models.DateTimeField(_("created at"))
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)

@@ -6,8 +6,9 @@ Four queries for a page, whatever its size and however long the history is: the 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
@@ -30,6 +31,7 @@ class RunMark:
     started_at: datetime | None
     ended_at: datetime | None
     reason: str
+    reason_args: dict[str, Any] = field(default_factory=dict)
 
     @property
     def duration(self) -> timedelta | None:
@@ -113,8 +115,8 @@ def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]
         wanted |= Q(job=pk, id__gte=floor or 0)
     found: dict[int, list[RunMark]] = defaultdict(list)
     rows = runs.filter(wanted).order_by("-id")
-    fields = ("job_id", "pk", "status", "scheduled_for", "started_at", "ended_at", "reason")
-    for job_id, pk, status, scheduled_for, started_at, ended_at, reason in rows.values_list(*fields):
+    fields = ("job_id", "pk", "status", "scheduled_for", "started_at", "ended_at", "reason", "reason_args")
+    for job_id, pk, status, scheduled_for, started_at, ended_at, reason, args in rows.values_list(*fields):
         mark = RunMark(
             pk=pk,
             status=status,
@@ -122,6 +124,7 @@ def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]
             started_at=started_at,
             ended_at=ended_at,
             reason=reason,
+            reason_args=args,
         )
         found[job_id].append(mark)
     return found

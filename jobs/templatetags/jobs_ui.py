@@ -7,7 +7,7 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from jobs import look
+from jobs import look, reasons
 
 register = template.Library()
 
@@ -62,6 +62,12 @@ def as_bytes(value: int | None) -> str:
 @register.filter
 def percent(value: float | None) -> str:
     return look.percent(value)
+
+
+@register.filter
+def reason_of(row: reasons.HasReason) -> str:
+    """Why, for the reader: of a run, an attempt or an event."""
+    return reasons.of(row)
 
 
 @register.filter

@@ -36,6 +36,7 @@ class HttpError(Exception):
 
     def __init__(self, sentence: str, kind: ErrorKind = "connection") -> None:
         super().__init__(sentence)
+        self.sentence = sentence
         self.kind = kind
 
 

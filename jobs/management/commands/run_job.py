@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from jobs import dbclock
+from jobs import dbclock, reasons
 from jobs.models import Job, LogChunk, Run, WorkerNode
 from jobs.runparams import RunParamsError
 from jobs.runs import RunRefusedError, create_run
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         if is_silent:
             words = _("No worker is running, so the run waits. Start one with `make run`.")
         else:
-            words = run.reason or run.get_wait_reason_display() or _("The run waits for a free worker.")
+            words = reasons.of(run) or run.get_wait_reason_display() or _("The run waits for a free worker.")
         self.stderr.write(words)
 
 
@@ -146,10 +146,11 @@ def facts(run: Run) -> dict[str, Any]:
         ],
         "outputs": run.outputs,
         "reason_code": run.reason_code,
-        "reason": run.reason,
+        "reason": reasons.of(run),
     }
 
 
 def sentence(run: Run) -> str:
     label = run.get_status_display()
-    return f"#{run.pk}: {label}" + (f" – {run.reason}" if run.reason else "")
+    words = reasons.of(run)
+    return f"#{run.pk}: {label}" + (f" – {words}" if words else "")
