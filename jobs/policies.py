@@ -32,6 +32,14 @@ class BackoffPolicy(TextChoices):
     EXPONENTIAL = "exponential", _("Exponential")
 
 
+class FanOut(TextChoices):
+    """Into what a run of the job is split."""
+
+    NONE = "", _("It is one run")
+    SHARDS = "shards", _("Shards: so many parts, each with its number")
+    BROADCAST = "broadcast", _("Broadcast: one part on every worker of the queue")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
     """`max` is the number of retries after the first try."""

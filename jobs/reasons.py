@@ -56,6 +56,27 @@ SENTENCES = {
     "cannot_start.script_not_written": _(
         "The script could not be written on the worker (%(cause)s): free some disk space there."
     ),
+    "no_capable_worker": _("The worker that looked at it can't run jobs of kind “%(kind)s”."),
+    "no_capable_worker.missing": _("The worker “%(worker)s” lacks %(missing)s."),
+    "no_capable_worker.memory": _("It needs %(needed)s MiB of memory; the worker “%(worker)s” has %(total)s MiB."),
+    "no_capable_worker.cpu": _("It needs %(needed)s cores; the worker “%(worker)s” has %(total)s."),
+    "node_busy.cpu": _(
+        "The machine of “%(worker)s” is busy: CPU at %(percent)s %%; it takes no more above %(limit)s %%."
+    ),
+    "node_busy.memory": _(
+        "The machine of “%(worker)s” is busy: memory at %(percent)s %%; it takes no more above %(limit)s %%."
+    ),
+    "node_busy.needs_memory": _(
+        "It needs %(needed)s MiB of memory; “%(worker)s” has promised all but %(free)s of its %(total)s MiB."
+    ),
+    "node_busy.needs_cpu": _("It needs %(needed)s cores; “%(worker)s” has promised all but %(free)s of its cores."),
+    "queue_paused": _("The queue “%(queue)s” is paused."),
+    "queue_limit": _("The queue “%(queue)s” already runs %(count)s of at most %(limit)s runs."),
+    "target_node.away": _("It is meant for the worker “%(worker)s”, which has not been seen since %(seen_at)s."),
+    "target_node.draining": _("It is meant for the worker “%(worker)s”, which is draining."),
+    "no_target": _("No live worker serves the queue “%(queue)s”, so there was none to run it on."),
+    "no_target.away": _("The worker “%(worker)s”, for which it was meant, stayed away for %(minutes)s minutes."),
+    "shards_failed": _("Of %(total)s parts %(good)s succeeded, %(bad)s failed and %(unrun)s did not run."),
 }
 
 

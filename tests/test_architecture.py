@@ -17,6 +17,7 @@ RELATIONS = {"ForeignKey", "OneToOneField", "ManyToManyField"}
 PURE = (
     "jobs/states.py",
     "jobs/policies.py",
+    "jobs/engine/offer.py",
     "jobs/reasons.py",
     "jobs/scheduling/triggers.py",
     "jobs/scheduling/cron.py",

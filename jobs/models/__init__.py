@@ -4,6 +4,7 @@ from jobs.models.beat import BeatHeartbeat
 from jobs.models.job import Job, JobUserGrant
 from jobs.models.log import LogChunk
 from jobs.models.node import WorkerNode
+from jobs.models.queue import Queue
 from jobs.models.revision import JobRevision
 from jobs.models.run import Attempt, Run, RunEvent
 from jobs.models.schedule import Schedule
@@ -15,6 +16,7 @@ __all__ = [
     "JobRevision",
     "JobUserGrant",
     "LogChunk",
+    "Queue",
     "Run",
     "RunEvent",
     "Schedule",

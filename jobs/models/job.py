@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import UserObjectPermissionBase
 
 from accounts.models import TenantOwned
-from jobs.policies import BackoffPolicy, OverlapPolicy
+from jobs.policies import BackoffPolicy, FanOut, OverlapPolicy
 
 
 class Category(models.TextChoices):
@@ -23,6 +23,7 @@ class Job(TenantOwned):
 
     Shapes of the JSON columns (validated by `jobs.definitions.JobDefinition`): `params` is the kind's `Params`;
     `environment` is {name: text}; `secrets` is [secret name]; `run_params` is a list of typed parameters;
+    `requires` is [capability of a worker] (`needs_driver` is what the job's datasource adds to them);
     `exit_codes` is {"exit code": "succeeded" | "business_failure" | "technical_failure"}.
     """
 
@@ -52,6 +53,12 @@ class Job(TenantOwned):
     overlap = models.CharField(_("overlap"), max_length=20, choices=OverlapPolicy.choices, default=OverlapPolicy.SKIP)
     overlap_limit = models.PositiveSmallIntegerField(_("overlap limit"), default=1, validators=[MinValueValidator(1)])
     is_idempotent = models.BooleanField(_("may run again after its worker died"), default=True)
+    requires = models.JSONField(_("requires"), default=list, blank=True)
+    needs_driver = models.CharField(max_length=30, blank=True, default="", editable=False)
+    needs_memory = models.PositiveIntegerField(_("memory it needs (MiB)"), default=0)
+    needs_cpu = models.FloatField(_("cores it needs"), default=0, validators=[MinValueValidator(0)])
+    fan_out = models.CharField(_("split into"), max_length=20, choices=FanOut.choices, blank=True, default="")
+    shard_total = models.PositiveIntegerField(_("shards"), null=True, blank=True)
     revision = models.ForeignKey(
         "jobs.JobRevision",
         models.PROTECT,

@@ -70,6 +70,7 @@ class Run(models.Model):
     is_container = models.BooleanField(default=False, editable=False)
     shard_index = models.PositiveIntegerField(_("shard"), null=True, blank=True, editable=False)
     shard_total = models.PositiveIntegerField(_("shards"), null=True, blank=True, editable=False)
+    only_shards = models.JSONField(default=list, blank=True, editable=False)  # of a container; []: all of them
     token = models.PositiveBigIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     worker = models.ForeignKey(
