@@ -86,7 +86,7 @@ def schedule_saved(schedule: Schedule, *, now: datetime, is_job_enabled: bool, s
     """
     if not same_trigger or schedule.anchor_at is None:
         schedule.anchor_at = now
-    schedule.cursor_at = now
+    schedule.cursor_at = schedule.counted_from_at = now
     schedule.next_fire_at = None
     if schedule.is_enabled and is_job_enabled:
         schedule.next_fire_at = stored_trigger(schedule).next_after(now)
@@ -103,7 +103,7 @@ def restart_schedules(job: Job) -> None:
     now = dbclock.now()
     for schedule in job.schedules.all():
         schedule_saved(schedule, now=now, is_job_enabled=job.is_enabled, same_trigger=True)
-        schedule.save(update_fields=["anchor_at", "cursor_at", "next_fire_at", "updated_at"])
+        schedule.save(update_fields=["anchor_at", "cursor_at", "counted_from_at", "next_fire_at", "updated_at"])
 
 
 def _paired(specs: Sequence[ScheduleSpec], rows: list[Schedule]) -> list[tuple[ScheduleSpec, Schedule | None]]:

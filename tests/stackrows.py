@@ -34,5 +34,6 @@ def add_jobs(jobs: list[dict[str, Any]]) -> None:
                 timezone="UTC",
                 anchor_at=now,
                 cursor_at=now,
+                counted_from_at=now,
                 next_fire_at=now,
             )

@@ -18,6 +18,8 @@ PURE = (
     "jobs/states.py",
     "jobs/policies.py",
     "jobs/engine/offer.py",
+    "jobs/backfillplan.py",
+    "jobs/fates.py",
     "jobs/reasons.py",
     "jobs/scheduling/triggers.py",
     "jobs/scheduling/cron.py",

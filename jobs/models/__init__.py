@@ -1,9 +1,11 @@
 """WHAT RUNS, WHEN, WHAT HAPPENED: the ledger's rows."""
 
+from jobs.models.backfill import Backfill
 from jobs.models.beat import BeatHeartbeat
 from jobs.models.job import Job, JobUserGrant
 from jobs.models.log import LogChunk
 from jobs.models.node import WorkerNode
+from jobs.models.outage import Outage
 from jobs.models.queue import Queue
 from jobs.models.revision import JobRevision
 from jobs.models.run import Attempt, Run, RunEvent
@@ -11,11 +13,13 @@ from jobs.models.schedule import Schedule
 
 __all__ = [
     "Attempt",
+    "Backfill",
     "BeatHeartbeat",
     "Job",
     "JobRevision",
     "JobUserGrant",
     "LogChunk",
+    "Outage",
     "Queue",
     "Run",
     "RunEvent",

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenant
+from jobs.models.backfill import Backfill
 from jobs.models.job import Job
 from jobs.models.node import WorkerNode
 from jobs.models.revision import JobRevision
@@ -31,6 +32,17 @@ class Run(models.Model):
     origin = models.CharField(_("trigger"), max_length=20, choices=Origin.choices)
     schedule = models.ForeignKey(
         Schedule, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("schedule")
+    )
+    # Found by (job, scheduled_for): an index of its own would cost every run.
+    backfill = models.ForeignKey(
+        Backfill,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("backfill"),
     )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -105,6 +117,7 @@ class Run(models.Model):
             models.Index(fields=["job", "-id"], name="run_job_recent"),
             models.Index(fields=["scheduled_for"], name="run_scheduled_for"),
             models.Index(fields=["job", "status"], name="run_job_status"),
+            models.Index(fields=["job", "scheduled_for"], name="run_job_scheduled"),
             models.Index(fields=["tenant", "-id"], name="run_tenant_recent"),
             models.Index(fields=["tenant", "status", "-id"], name="run_tenant_status"),
         ]

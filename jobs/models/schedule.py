@@ -35,6 +35,9 @@ class Schedule(TenantOwned):
     is_enabled = models.BooleanField(_("enabled"), default=True)
     anchor_at = models.DateTimeField(_("anchor"), editable=False)  # intervals count from here
     cursor_at = models.DateTimeField(editable=False)
+    # Since when the ledger is complete for this very rule: each of its fire times in (counted_from_at, cursor_at] has a
+    # row. Moved by an edit of the trigger and by enabling; NULL in rows older than the column.
+    counted_from_at = models.DateTimeField(null=True, blank=True, editable=False)
     next_fire_at = models.DateTimeField(_("next fire time"), null=True, blank=True, editable=False, db_index=True)
 
     class Meta:

@@ -25,4 +25,15 @@ def adjust_schedule(row, word):
     row.timezone = "Asia/Shanghai"
 
 
-HOOKS = {"jobs.job": adjust_job, "jobs.jobrevision": adjust_revision, "jobs.schedule": adjust_schedule}
+def adjust_backfill(row, word):
+    row.timezone = "Asia/Shanghai"
+    row.total_count = 0
+    row.state = "done"
+
+
+HOOKS = {
+    "jobs.job": adjust_job,
+    "jobs.jobrevision": adjust_revision,
+    "jobs.schedule": adjust_schedule,
+    "jobs.backfill": adjust_backfill,
+}

@@ -71,5 +71,6 @@ def chunk(of: Attempt, seq: int, text: str, stream: str = "stdout") -> LogChunk:
 
 def schedule(of: Job, expression: str = "0 9 * * *", **fields: Any) -> Schedule:
     moment = fields.pop("at", NOW)
-    values: dict[str, Any] = {"anchor_at": moment, "cursor_at": moment, "next_fire_at": moment, **fields}
+    values: dict[str, Any] = {"anchor_at": moment, "cursor_at": moment, "counted_from_at": moment}
+    values |= {"next_fire_at": moment, **fields}
     return Schedule.objects.create(tenant=of.tenant, job=of, expression=expression, **values)
