@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0005_containers_and_reasons'),
+        ('jobs', '0006_cancel_reason_args'),
     ]
 
     operations = [
