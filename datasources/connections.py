@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from pydantic import ValidationError as ParamsError
 
 from accounts import audit
@@ -27,6 +26,7 @@ from portal.lib.encrypted import seal, unseal
 from portal.lib.fielderrors import FieldError, FieldErrors, field_errors
 from portal.lib.plugins import UnknownKindError
 from portal.lib.redact import SHORTEST
+from portal.lib.said import said as _
 
 TEST_SECONDS = 5.0
 

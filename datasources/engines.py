@@ -8,12 +8,12 @@ import os
 import threading
 from collections import OrderedDict
 
-from django.utils.translation import gettext as _
 from sqlalchemy import Engine, NullPool, create_engine
 
 from datasources.drivers import DRIVERS, ConnectionTarget, Driver
 from datasources.problems import Code, QueryError
 from portal.lib.plugins import UnknownKindError
+from portal.lib.said import said as _
 
 MOST_ENGINES = 64
 POOL = {"pool_size": 2, "max_overflow": 14, "pool_timeout": 10, "pool_recycle": 3600, "pool_pre_ping": True}

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.utils.translation import gettext as _
 from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy import exc as sa_exc
 
@@ -29,6 +28,7 @@ from datasources.lexer import Statement, bind, split, tokens
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.sqlguard import GuardError, check_select
 from datasources.values import JSON, size_of, to_json
+from portal.lib.said import said as _
 
 __all__ = ["ConnectionTarget", "QueryError", "ResultSet", "Session", "Statement", "open_session", "split"]
 

@@ -14,11 +14,11 @@ import re
 from itertools import accumulate, pairwise
 
 import sqlglot
-from django.utils.translation import gettext as _
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from datasources.lexer import Token, split, tokens
+from portal.lib.said import said as _
 
 LONGEST = 200_000
 DEEPEST = 100  # nested brackets; each level costs sqlglot a dozen stack frames

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import URL, Connection
 from sqlalchemy import exc as sa_exc
@@ -22,6 +21,7 @@ from sqlalchemy import exc as sa_exc
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.target import ConnectionTarget
 from portal.lib.plugins import Registry
+from portal.lib.said import said as _
 
 CONNECT_SECONDS = 5
 HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._:-]*[A-Za-z0-9_])?\Z|::[A-Fa-f0-9:.]*\Z")

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import Field
 from sqlalchemy import URL, Connection, NullPool
@@ -19,6 +18,7 @@ from datasources.drivers.base import DRIVERS, Driver, DriverParams, problem
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.target import ConnectionTarget
 from portal.lib.paramtypes import Shown
+from portal.lib.said import said as _
 
 LOCK_SECONDS = 5
 LONGEST_VALUE = 64 * 1024 * 1024

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.utils.translation import gettext as _
+
+from portal.lib.said import said as _
 
 
 class CryptoError(Exception):

@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 import certifi
 import httpx
-from django.utils.translation import gettext as _
 
 from portal.lib.addresses import is_allowed
+from portal.lib.said import said as _
 
 MOST_REDIRECTS = 5
 RESOLVE_SECONDS = 10.0

@@ -1,7 +1,7 @@
 """A sentence of ours that can be said again in another language: it remembers its source and its arguments.
 
-What goes wrong far below is put in words where it happens, but is read later, by people of several languages. Errors
-carry a `Said`; who only wants text has it, for it is one.
+What goes wrong far below is put in words where it happens, but is read later, by people of several languages.
+A module writes `from portal.lib.said import said as _`, and its errors carry a `Said`; who only wants text has it.
 """
 
 from __future__ import annotations
@@ -9,26 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 
 class Said(str):
-    """The text in the language that was active; `source` is what `say_again` takes: JSON, or {} for plain text."""
+    """The text in the language that was active; `source` is JSON for `say_again`: {"msgid": …, <argument>: …}."""
 
     __slots__ = ("source",)
     source: dict[str, Any]
 
+    def __mod__(self, args: Any) -> str:
+        """With its named arguments filled in; an argument may be a `Said` itself."""
+        if not isinstance(args, Mapping):
+            return super().__mod__(args)
+        return _made({**self.source, **{str(name): source_of(value) for name, value in args.items()}})
 
-def said(msgid: str, /, **args: Any) -> Said:
-    """The sentence `msgid` (marked with gettext_noop) with its arguments; an argument may be a `Said` itself."""
-    source = {"msgid": msgid, **{name: source_of(value) for name, value in args.items()}}
-    return _made(source)
+    def __str__(self) -> Said:
+        """So that `str()` of an exception, too, gives what can be said again."""
+        return self
 
 
-def said_plural(msgid: str, plural: str, /, *, count: int, **args: Any) -> Said:
-    """The same for a counted sentence; both texts are marked with gettext_noop or ngettext_lazy elsewhere."""
-    source = {"msgid": msgid, "plural": plural, "count": count}
-    return _made({**source, **{name: source_of(value) for name, value in args.items()}})
+def said(msgid: str) -> Said:
+    """The sentence `msgid`; `manage.py messages` finds it by this name."""
+    made = Said(gettext(msgid))
+    made.source = {"msgid": msgid}
+    return made
 
 
 def source_of(value: Any) -> Any:
@@ -38,21 +43,19 @@ def source_of(value: Any) -> Any:
 
 def say_again(source: Mapping[str, Any]) -> str:
     """The sentence in the active language."""
-    msgid = str(source["msgid"])
-    counted = "plural" in source
-    text = ngettext(msgid, str(source["plural"]), source["count"]) if counted else gettext(msgid)
+    text = gettext(str(source["msgid"]))
     values = {name: say_again(value) if _is_source(value) else value for name, value in source.items()}
-    return text % values
+    return text % values if len(values) > 1 else text
 
 
 def masked(value: Any, mask: Callable[[str], str]) -> Any:
-    """A `Said` or any JSON with each text put through `mask`; the sentence itself holds no secret."""
+    """A `Said` or any JSON with each argument put through `mask`; the sentences themselves hold no secret."""
     if isinstance(value, Said):
         return _made(masked(value.source, mask))
     if isinstance(value, str):
         return mask(value)
-    if isinstance(value, dict):
-        return {name: v if name in ("key", "msgid", "plural") else masked(v, mask) for name, v in value.items()}
+    if isinstance(value, Mapping):
+        return {name: v if name in ("key", "msgid") else masked(v, mask) for name, v in value.items()}
     return value
 
 
@@ -61,6 +64,6 @@ def _is_source(value: Any) -> bool:
 
 
 def _made(source: dict[str, Any]) -> Said:
-    made = Said(say_again(source) if source else "")
+    made = Said(say_again(source))
     made.source = source
     return made

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from portal.messages.message import Message
 
-TRANSLATION = "django.utils.translation"
-# Function of django.utils.translation → what its leading arguments are.
+TRANSLATIONS = ("django.utils.translation", "portal.lib.said")
+# Function of these modules → what its leading arguments are.
 SHAPES: dict[str, tuple[str, ...]] = {
     "gettext": ("msgid",),
     "gettext_lazy": ("msgid",),
@@ -19,6 +19,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "pgettext_lazy": ("context", "msgid"),
     "npgettext": ("context", "msgid", "plural"),
     "npgettext_lazy": ("context", "msgid", "plural"),
+    "said": ("msgid",),
 }
 
 
@@ -27,7 +28,7 @@ class Untranslatable(ValueError):
 
 
 def python_messages(source: str) -> Iterator[Message]:
-    """Every text given to a function of django.utils.translation, whatever name the file imports it under.
+    """Every text given to a translating function, whatever name the file imports it under.
 
     A variable is passed over: its text is marked elsewhere with gettext_noop.
     """
@@ -60,7 +61,7 @@ def _imported_names(tree: ast.AST) -> dict[str, str]:
     return {
         alias.asname or alias.name: alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == TRANSLATION
+        if isinstance(node, ast.ImportFrom) and node.module in TRANSLATIONS
         for alias in node.names
     }
 
