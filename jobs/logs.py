@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.utils import timezone
@@ -14,6 +14,13 @@ from portal.lib.redact import Redactor
 
 CHUNK_CHARS = 32 * 1024
 LONGEST_SYSTEM_LINE = 2000
+
+
+def not_stored(attempt: Attempt, chunks: Sequence[LogChunk]) -> list[LogChunk]:
+    """The chunks the ledger does not have yet: for a write whose answer got lost."""
+    stored = LogChunk.objects.filter(attempt=attempt, seq__in=[chunk.seq for chunk in chunks])
+    known = set(stored.values_list("seq", flat=True))
+    return [chunk for chunk in chunks if chunk.seq not in known]
 
 
 class LogWriter:
@@ -32,6 +39,7 @@ class LogWriter:
         self._write_lock = threading.Lock()
         self._next_seq = 1
         self._ready: list[LogChunk] = []
+        self.is_doubtful = False
         self._secrets = tuple(secrets)
         self._redactors = {str(stream): Redactor(self._secrets) for stream in Stream}
 
@@ -56,10 +64,20 @@ class LogWriter:
 
     def close(self) -> None:
         """Let go of what the maskers held back, then write everything."""
+        self._let_go()
+        self.flush()
+
+    def take_rest(self) -> list[LogChunk]:
+        """The last chunks, for the caller to store together with the attempt's end; nothing may be written after."""
+        self._let_go()
+        with self._write_lock, self._lock:
+            rest, self._ready = self._ready, []
+        return rest
+
+    def _let_go(self) -> None:
         with self._lock:
             for stream, redactor in self._redactors.items():
                 self._keep(redactor.flush(), stream, timezone.now())
-        self.flush()
 
     def flush(self) -> None:
         """Write what is ready. When the database fails, it is kept for the next call and the error goes up."""
@@ -69,8 +87,10 @@ class LogWriter:
             if not batch:
                 return
             try:
-                LogChunk.objects.bulk_create(batch)
+                LogChunk.objects.bulk_create(not_stored(self.attempt, batch) if self.is_doubtful else batch)
+                self.is_doubtful = False
             except Exception:
+                self.is_doubtful = True  # the commit may have happened, and only its answer got lost
                 with self._lock:
                     self._ready = batch + self._ready
                 raise

@@ -28,10 +28,26 @@ LONGEST = 500
 # sentence is ngettext_lazy(…, …, "<argument>"); an argument may be another reason's args ({"key": …} or {"msgid": …}).
 SENTENCES = {
     "overlap": _("Run #%(run)s of this job has not ended."),
+    "job_disabled": _("The job was disabled before the run could start."),
+    "tenant_disabled": _("The tenant was disabled before the run could start."),
+    "tenant_quota": _("The tenant already runs %(count)s of at most %(limit)s runs."),
+    "no_capable_worker": _("The worker that looked at it can't run jobs of kind “%(kind)s”."),
+    "no_capable_worker.queue": _("No living worker serves the queue “%(queue)s”: start one, or choose another queue."),
+    "node_busy.slots": _("Every slot of the workers that serve the queue “%(queue)s” is taken."),
     "cancelled_by_user": _("Cancelled by %(user)s."),
     "cancelled_by_user.nobody": _("Cancelled."),
     "cancelled_by_user.job_deleted": _("The job was deleted."),
     "cancelled_by_overlap": _("Run #%(run)s took its place."),
+    "worker_lost": _("Three workers died while they executed this run; it is not tried again."),
+    "not_idempotent": _("Its worker died, and the job must not run twice: look what it has done, then run it again."),
+    "released": _("The worker “%(worker)s” was shut down and gave the run back."),
+    "released.orphan": _("The worker “%(worker)s” held the run without executing it and gave it back."),
+    "internal": _("The portal itself failed; its log has the details."),
+    "internal.result": _("The result could not be stored; the portal's log has the details."),
+    "missing_driver.kind": _("This worker does not know jobs of kind “%(kind)s”."),
+    "bad_definition": _("The job's definition can't be run: %(cause)s"),
+    "cannot_start.prepare": _("The worker could not prepare the run: %(cause)s."),
+    "disk_full.prepare": _("The worker could not prepare the run, its disk is full: free some space there."),
     "worker_lost.lease_expired": _(
         "The worker “%(worker)s” stopped answering; the run was taken over after its lease had expired."
     ),

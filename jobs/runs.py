@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -118,12 +118,7 @@ def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, 
     `changes` are further columns. The guard is status and token as this object last read them.
     """
     old = RunStatus(run.status)
-    if new not in TRANSITIONS[old]:
-        raise IllegalTransitionError(f"{old} → {new}")
-    if new in NOT_RUN and not changes.get("reason_code"):
-        raise IllegalTransitionError(f"{new} needs a reason code")
-    if new not in ACTIVE:
-        changes |= {"ended_at": now, "lease_until": None, "wait_reason": WaitReason.NONE}
+    changes = _checked(old, new, changes, now=now)
     with transaction.atomic():
         guarded = Run.objects.filter(pk=run.pk, status=old, token=run.token)
         if guarded.update(status=new, **changes) == 0:
@@ -143,6 +138,58 @@ def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, 
         if not hasattr(value, "resolve_expression"):
             setattr(run, name, value)
     return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One run's step, for `move_many`; `changes` are further columns."""
+
+    run: Run
+    new: RunStatus
+    changes: Mapping[str, Any]
+
+
+def move_many(moves: Sequence[Move], *, now: datetime) -> None:
+    """Move runs whose rows the caller has locked; one update for all with equal changes, one insert for the events.
+
+    The guard is status and token as each object holds them; a row that does not match is a defect of the caller.
+    """
+    groups: dict[str, tuple[dict[str, Any], list[Run]]] = {}
+    for step in moves:
+        old = RunStatus(step.run.status)
+        changes = _checked(old, step.new, dict(step.changes), now=now) | {"status": step.new}
+        groups.setdefault(repr((old, sorted(changes.items()))), (changes, []))[1].append(step.run)
+    for changes, runs in groups.values():
+        rows = Run.objects.filter(status=runs[0].status, pk__in=[run.pk for run in runs])
+        if rows.update(**changes) != len(runs):
+            raise IllegalTransitionError("a locked run had another status than was read")
+    RunEvent.objects.bulk_create(
+        RunEvent(
+            run=step.run,
+            old=step.run.status,
+            new=step.new,
+            reason_code=step.changes.get("reason_code", ""),
+            reason=step.changes.get("reason", ""),
+            reason_args=step.changes.get("reason_args", {}),
+            at=now,
+        )
+        for step in moves
+    )
+    for changes, runs in groups.values():
+        for run in runs:
+            for name, value in changes.items():
+                setattr(run, name, value)
+
+
+def _checked(old: RunStatus, new: RunStatus, changes: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The columns of a legal step; IllegalTransitionError for any other."""
+    if new not in TRANSITIONS[old]:
+        raise IllegalTransitionError(f"{old} → {new}")
+    if new in NOT_RUN and not changes.get("reason_code"):
+        raise IllegalTransitionError(f"{new} needs a reason code")
+    if new not in ACTIVE:
+        changes |= {"ended_at": now, "lease_until": None, "wait_reason": WaitReason.NONE}
+    return changes
 
 
 def cancel_run(run: Run, *, actor: User | None, reason: str | Reason = "") -> bool:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection
-from django.utils.translation import gettext as _
+from django.db import InterfaceError, OperationalError, connection
 from pydantic import ValidationError
 
 from jobs.definitions import JobDefinition, definition_errors
-from jobs.engine.claim import Claimed, claim
+from jobs.engine.claim import Claimed
+from jobs.engine.desk import Turn
 from jobs.engine.execution import Execution, Interrupt
-from jobs.engine.finish import Ending, finish
+from jobs.engine.finish import Ending, Finished, finish_many
 from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for
 from jobs.engine.published import definition_of
-from jobs.engine.reaper import lose
 from jobs.engine.scripts import RunnerScripts
 from jobs.engine.settle import REASON_OF_STATUS, status_of_exit
 from jobs.engine.worker import Worker
@@ -31,6 +31,7 @@ from jobs.executors import KINDS
 from jobs.executors.base import TECHNICAL, Context, ExecutorError, Outcome
 from jobs.logs import LogWriter
 from jobs.models import Run
+from jobs.reasons import Reason, say
 from jobs.states import AttemptStatus, ReasonCode
 from portal.lib.plugins import UnknownKindError
 
@@ -41,17 +42,19 @@ DATABASE_RETRY_SECONDS = 2.0
 def work(worker: Worker, queue: str) -> int:
     """Claim and execute runs of the queue until nothing is eligible. Returns how many were executed."""
     done = 0
-    while not worker.is_draining:
-        claimed = claim(worker.node, queue, kinds=worker.node.capabilities, lease=worker.lease)
-        if claimed is None:
-            break
-        execute(worker, claimed)
+    claimed = _hand_in(worker, queue, None)
+    while claimed is not None:
+        execution, finished = execute(worker, claimed)
+        try:
+            claimed = _hand_in(worker, queue, finished)
+        finally:
+            worker.remove(execution)
         done += 1
     return done
 
 
-def execute(worker: Worker, claimed: Claimed) -> None:
-    """Run one attempt to its end, whatever happens; the ledger learns of it as soon as it can be reached."""
+def execute(worker: Worker, claimed: Claimed) -> tuple[Execution, Finished]:
+    """Run one attempt to its end, whatever happens; the caller hands the end in and removes the execution."""
     run = claimed.run
     deadline = claimed.boot + worker.lease.total_seconds()
     writer = LogWriter(claimed.attempt, cap=settings.PORTAL_LOG_BYTES_PER_ATTEMPT)
@@ -60,11 +63,71 @@ def execute(worker: Worker, claimed: Claimed) -> None:
     work_dir = Path(settings.DATA_DIR) / "work" / f"{run.pk}-{claimed.attempt.number}"
     try:
         outcome = _outcome(worker, execution, work_dir)
-        ending = ending_of(execution, outcome)
-        _until_written(lambda: _settle(execution, ending))
     finally:
-        worker.remove(execution)
         shutil.rmtree(work_dir, ignore_errors=True)
+    return execution, _finished(execution, ending_of(execution, outcome))
+
+
+def _finished(execution: Execution, ending: Ending) -> Finished:
+    """With what the log still holds, and what is known only now."""
+    writer, claimed = execution.writer, execution.claimed
+    if ending.status == AttemptStatus.LOST:
+        ending = Ending.because(
+            AttemptStatus.LOST,
+            say(ReasonCode.WORKER_LOST, "worker_lost.lease_not_kept", worker=claimed.attempt.worker_name),
+        )
+    elif ending.status == AttemptStatus.RELEASED:
+        ending = Ending.because(AttemptStatus.RELEASED, say(ReasonCode.RELEASED, worker=claimed.attempt.worker_name))
+    if ending.reason:
+        writer.say(ending.reason)
+    chunks = writer.take_rest()
+    facts: dict[str, Any] = {"log_bytes": writer.stored_bytes, "log_truncated": writer.is_truncated, "pid": execution.pid}
+    return Finished(
+        run=claimed.run,
+        attempt=claimed.attempt,
+        ending=replace(ending, **facts),
+        chunks=chunks,
+        is_doubtful=writer.is_doubtful,
+    )
+
+
+def _hand_in(worker: Worker, queue: str, finished: Finished | None) -> Claimed | None:
+    """Settle what was finished and get the next run. Without a ledger the result goes to the spool."""
+    served = worker.desk.turn(Turn(queue="" if worker.is_draining else queue, finished=finished))
+    if finished is not None and served.unsettled is not None:
+        _keep(worker, finished, served.unsettled)
+    elif finished is not None and not served.written:
+        log.warning("The result of a fenced attempt was thrown away.", extra={"run": finished.run.pk})
+    if served.unclaimed is not None:
+        log.warning("No run could be claimed; the sweep tries again.", extra={"error": str(served.unclaimed)})
+    return served.claimed
+
+
+def _keep(worker: Worker, finished: Finished, error: Exception) -> None:
+    """To the spool when the ledger is away; a result that the ledger refuses is replaced by a plain failure."""
+    if isinstance(error, OperationalError | InterfaceError):
+        log.warning("The ledger can't be reached; a result is kept on disk.", extra={"error": str(error)})
+        try:
+            worker.spool.keep(finished)
+            return
+        except OSError:
+            log.exception("A result could not be kept on disk; it waits in memory.")
+    else:
+        log.error("The ledger refused a result.", exc_info=error, extra={"run": finished.run.pk})
+        refused = Ending.because(AttemptStatus.TECHNICAL_FAILURE, say(ReasonCode.INTERNAL, "internal.result"))
+        finished = replace(finished, ending=refused, chunks=())
+    _until_written(finished)
+
+
+def _until_written(finished: Finished) -> None:
+    """The last resort: the result waits here, in the slot that made it, until the ledger takes it or refuses it."""
+    while True:
+        try:
+            finish_many([finished])
+            return
+        except (OperationalError, InterfaceError):
+            connection.close()
+            time.sleep(DATABASE_RETRY_SECONDS)
 
 
 def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
@@ -72,20 +135,23 @@ def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
     try:
         return _run(worker, execution, work_dir)
     except (ExecutorError, InputRefusedError) as error:
-        return Outcome(exit_code=error.exit_code, reason=error.reason, reason_code=error.reason_code)
+        return Outcome.because(error.why, exit_code=error.exit_code)
     except UnknownKindError as error:
-        words = _("This worker does not know jobs of kind “%(kind)s”.") % {"kind": error}
-        return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.MISSING_DRIVER)
+        why = say(ReasonCode.MISSING_DRIVER, "missing_driver.kind", kind=str(error))
     except ValidationError as error:
-        words = _("The job's definition can't be run: %(why)s") % {"why": definition_errors(error)[0]}
-        return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.BAD_DEFINITION)
+        why = say(ReasonCode.BAD_DEFINITION, cause=str(definition_errors(error)[0]))
     except OSError as error:
-        words = _("The worker could not prepare the run: %(why)s.") % {"why": os.strerror(error.errno or 0)}
-        return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.CANNOT_START)
+        why = _os_trouble(error)
     except Exception:
         log.exception("An executor failed.", extra={"run": execution.claimed.run.pk})
-        words = _("The portal itself failed; its log has the details.")
-        return Outcome(exit_code=TECHNICAL, reason=words, reason_code=ReasonCode.INTERNAL)
+        why = say(ReasonCode.INTERNAL)
+    return Outcome.because(why, exit_code=TECHNICAL)
+
+
+def _os_trouble(error: OSError) -> Reason:
+    """The worker's own trouble before or around the script."""
+    code = ReasonCode.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ReasonCode.CANNOT_START
+    return say(code, f"{code}.prepare", cause=os.strerror(error.errno or 0))
 
 
 def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
@@ -129,15 +195,15 @@ def ending_of(execution: Execution, outcome: Outcome) -> Ending:
     """Status and cause of the attempt. An interrupt counts only if the work had not ended by itself."""
     status = _status(execution, outcome)
     writer = execution.writer
+    is_fine = status == AttemptStatus.SUCCEEDED
     reason_code = outcome.reason_code or REASON_OF_STATUS.get(status, ReasonCode.NONE)
-    if status == AttemptStatus.SUCCEEDED:
-        reason_code = ReasonCode.NONE
     return Ending(
         status=status,
         exit_code=outcome.exit_code,
         signal=outcome.signal,
-        reason_code=reason_code,
-        reason="" if status == AttemptStatus.SUCCEEDED else writer.mask(outcome.reason),
+        reason_code=ReasonCode.NONE if is_fine else reason_code,
+        reason="" if is_fine else writer.mask(outcome.reason),
+        reason_args={} if is_fine else _mask_json(dict(outcome.reason_args), writer.mask),
         outputs={name: writer.mask(str(value)) for name, value in outcome.outputs.items()},
         result=_mask_json(outcome.result, writer.mask),
         peak_memory_bytes=outcome.peak_memory_bytes,
@@ -159,35 +225,6 @@ def _status(execution: Execution, outcome: Outcome) -> AttemptStatus:
     if outcome.reason_code == ReasonCode.BAD_DEFINITION:
         return AttemptStatus.TECHNICAL_FAILURE
     return status_of_exit(outcome.exit_code, dict(definition_of(execution.claimed.run).exit_codes))
-
-
-def _settle(execution: Execution, ending: Ending) -> None:
-    writer, claimed = execution.writer, execution.claimed
-    if ending.reason:
-        writer.say(ending.reason)
-    writer.close()
-    if ending.status == AttemptStatus.LOST:
-        lose(claimed.run, _("The worker “%(worker)s” could not keep its lease; the script was ended."))
-        return
-    facts = {"log_bytes": writer.stored_bytes, "log_truncated": writer.is_truncated}
-    written = finish(claimed.run, claimed.attempt, Ending(**{**ending.__dict__, **facts}))
-    if not written:
-        log.warning("The result of a fenced attempt was thrown away.", extra={"run": claimed.run.pk})
-
-
-def _until_written(write: Callable[[], None]) -> None:
-    """Without a database the result waits here, in the slot that made it, until the ledger takes it or refuses it."""
-    said = False
-    while True:
-        try:
-            write()
-            return
-        except DatabaseError as error:
-            connection.close()
-            if not said:
-                log.warning("The ledger can't be reached; a result waits.", extra={"error": str(error)})
-            said = True
-            time.sleep(DATABASE_RETRY_SECONDS)
 
 
 def _mask_json(value: Any, mask: Callable[[str], str]) -> Any:

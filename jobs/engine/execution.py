@@ -28,6 +28,7 @@ class Execution:
         self.deadline = deadline
         self.interrupted = Interrupt.NONE
         self.pid: int | None = None  # of the runner, which outlives every process of the attempt
+        self.is_noted = False  # the pid is in the ledger
         self._lock = threading.Lock()
         self._on_interrupt: list[Callable[[], None]] = []
         self._on_extend: list[Callable[[float], None]] = []

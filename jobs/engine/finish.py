@@ -1,79 +1,176 @@
-"""The end of an attempt, written once, with the run's token: a fenced worker writes nothing."""
+"""The end of attempts, written once, with each run's token: a fenced worker writes nothing.
+
+Many ends are written in one transaction: the rows are locked in the order of their ids, so that two such
+transactions never lock each other out, and what a stale token brings is left out without harm to the rest.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from django.utils.translation import gettext as _
+from django.db import connection, transaction
 
 from jobs import dbclock
 from jobs.bells import ring_on_commit
+from jobs.engine import fanout
 from jobs.engine.published import retry_rule_of
 from jobs.engine.settle import Counters, Settlement, settle
-from jobs.models import Attempt, Run
-from jobs.runs import claim_order, move
-from jobs.states import AttemptStatus, ReasonCode, RunStatus
+from jobs.ledgersql import update_many
+from jobs.logs import not_stored
+from jobs.models import Attempt, LogChunk, Run
+from jobs.reasons import Reason, say
+from jobs.runs import Move, cancel_columns, claim_order, move_many
+from jobs.states import TERMINAL, AttemptStatus, ReasonCode, RunStatus
+from portal.lib.failpoints import failpoint
 
 LONGEST_REASON = 500
+ATTEMPT_COLUMNS = (
+    "status",
+    "exit_code",
+    "signal",
+    "pid",
+    "reason_code",
+    "reason",
+    "reason_args",
+    "ended_at",
+    "peak_memory_bytes",
+    "cpu_seconds",
+    "log_bytes",
+    "log_truncated",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How one attempt ended, ready to be written."""
+    """How one attempt ended, ready to be written. `reason_args` as in `jobs.reasons`."""
 
     status: AttemptStatus
     exit_code: int | None = None
     signal: int | None = None
+    pid: int | None = None
     reason_code: str = ReasonCode.NONE
     reason: str = ""
-    outputs: dict[str, str] = field(default_factory=dict)
+    reason_args: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     result: Any = None
     peak_memory_bytes: int | None = None
     cpu_seconds: float | None = None
     log_bytes: int = 0
     log_truncated: bool = False
 
+    @classmethod
+    def because(cls, status: AttemptStatus, reason: Reason, **facts: Any) -> Ending:
+        """With the three reason fields of a reason."""
+        return cls(status=status, **reason.columns(), **facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """An attempt's end, with the log chunks that are not stored yet."""
+
+    run: Run
+    attempt: Attempt
+    ending: Ending
+    chunks: Sequence[LogChunk] = ()
+    is_doubtful: bool = False  # some chunks may be stored already: a commit's answer got lost
+
 
 def finish(run: Run, attempt: Attempt, ending: Ending) -> bool:
-    """Settle the run and end the attempt in one transaction. False: fenced, nothing was written."""
+    """End one attempt. False: fenced, nothing was written."""
+    return finish_many([Finished(run=run, attempt=attempt, ending=ending)])[0]
+
+
+def finish_many(items: Sequence[Finished]) -> list[bool]:
+    """Settle the runs and end their attempts in one transaction; True for each that was written."""
     with transaction.atomic():
-        fresh = Run.objects.filter(pk=run.pk, token=attempt.token, status=RunStatus.RUNNING).first()
-        if fresh is None:
-            return False
+        fresh = _locked(items)
         now = dbclock.now()
-        retry, is_idempotent = retry_rule_of(run)
-        settlement = settle(
-            ending.status,
-            Counters(tries_used=fresh.tries_used, lost_count=fresh.lost_count, released_count=fresh.released_count),
-            retry=retry,
-            is_idempotent=is_idempotent,
-            is_cancelled=fresh.cancel_requested_at is not None,
-            jitter=random.uniform(-0.5, 0.5),  # noqa: S311 - spreads retries, hides nothing
-        )
-        if not move(fresh, settlement.status, now=now, **_changes(fresh, ending, settlement, now=now)):
-            return False
-        Attempt.objects.filter(pk=attempt.pk).update(
-            status=ending.status,
-            exit_code=ending.exit_code,
-            signal=ending.signal,
-            reason_code=ending.reason_code,
-            reason=ending.reason[:LONGEST_REASON],
-            ended_at=now,
-            peak_memory_bytes=ending.peak_memory_bytes,
-            cpu_seconds=ending.cpu_seconds,
-            log_bytes=ending.log_bytes,
-            log_truncated=ending.log_truncated,
-        )
-        if settlement.status == RunStatus.QUEUED and not settlement.delay:
-            ring_on_commit([fresh.queue])
-    run.status = fresh.status
-    return True
+        kept: list[tuple[Finished, Run, Settlement]] = []
+        for item in items:
+            run = fresh.pop(item.run.pk, None)
+            if run is not None and run.token == item.attempt.token:
+                kept.append((item, run, _settlement(item, run)))
+        if kept:
+            _write(kept, now=now)
+        failpoint("finish.before_commit")
+    failpoint("finish.after_commit")
+    written = {item.attempt.pk for item, _run, _settlement in kept}
+    return [item.attempt.pk in written for item in items]
 
 
-def _changes(run: Run, ending: Ending, settlement: Settlement, *, now: Any) -> dict[str, Any]:
+def was_finished(attempt: Attempt) -> bool:
+    """Whether the end of this very attempt is in the ledger (a commit whose answer got lost)."""
+    return Attempt.objects.filter(pk=attempt.pk, ended_at__isnull=False).exists()
+
+
+def _locked(items: Sequence[Finished]) -> dict[int, Run]:
+    rows = Run.objects.filter(pk__in=[item.run.pk for item in items], status=RunStatus.RUNNING).order_by("pk")
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
+    return {run.pk: run for run in rows.defer("outputs", "result", "params")}
+
+
+def _settlement(item: Finished, run: Run) -> Settlement:
+    retry, is_idempotent = retry_rule_of(run)
+    return settle(
+        item.ending.status,
+        Counters(tries_used=run.tries_used, lost_count=run.lost_count, released_count=run.released_count),
+        retry=retry,
+        is_idempotent=is_idempotent,
+        is_cancelled=run.cancel_requested_at is not None,
+        jitter=random.uniform(-0.5, 0.5),  # noqa: S311 - spreads retries, hides nothing
+    )
+
+
+def _write(kept: Sequence[tuple[Finished, Run, Settlement]], *, now: datetime) -> None:
+    LogChunk.objects.bulk_create([chunk for item, _run, _settlement in kept for chunk in _chunks(item)])
+    moves = [
+        Move(run=run, new=settlement.status, changes=_changes(run, item.ending, settlement, now=now))
+        for item, run, settlement in kept
+    ]
+    move_many(moves, now=now)
+    update_many(
+        Attempt,
+        ["id"],
+        ATTEMPT_COLUMNS,
+        [(item.attempt.pk, *_attempt_values(item.ending, now)) for item, _run, _settlement in kept],
+    )
+    parents = {run.parent_id for _item, run, settlement in kept if run.parent_id and settlement.status in TERMINAL}
+    if parents:
+        fanout.advance(parents, now=now)
+    ring_on_commit(
+        [run.queue for _item, run, settlement in kept if settlement.status == RunStatus.QUEUED and not settlement.delay]
+    )
+    for item, run, _settlement in kept:
+        item.run.status = run.status
+
+
+def _chunks(item: Finished) -> Sequence[LogChunk]:
+    return not_stored(item.attempt, item.chunks) if item.is_doubtful else item.chunks
+
+
+def _attempt_values(ending: Ending, now: datetime) -> tuple[Any, ...]:
+    return (
+        ending.status,
+        ending.exit_code,
+        ending.signal,
+        ending.pid,
+        ending.reason_code,
+        ending.reason[:LONGEST_REASON],
+        dict(ending.reason_args),
+        now,
+        ending.peak_memory_bytes,
+        ending.cpu_seconds,
+        ending.log_bytes,
+        ending.log_truncated,
+    )
+
+
+def _changes(run: Run, ending: Ending, settlement: Settlement, *, now: datetime) -> dict[str, Any]:
     counters = settlement.counters
     changes: dict[str, Any] = {
         "tries_used": counters.tries_used,
@@ -81,8 +178,9 @@ def _changes(run: Run, ending: Ending, settlement: Settlement, *, now: Any) -> d
         "released_count": counters.released_count,
         "reason_code": ending.reason_code,
         "reason": ending.reason[:LONGEST_REASON],
+        "reason_args": dict(ending.reason_args),
         "exit_code": ending.exit_code,
-        "outputs": ending.outputs,
+        "outputs": dict(ending.outputs),
         "result": ending.result,
     }
     if settlement.status == RunStatus.QUEUED:
@@ -94,8 +192,8 @@ def _changes(run: Run, ending: Ending, settlement: Settlement, *, now: Any) -> d
             "lease_until": None,
         }
     elif settlement.status == RunStatus.CANCELLED:
-        changes |= {
-            "reason_code": run.cancel_reason_code or ReasonCode.CANCELLED_BY_USER,
-            "reason": run.cancel_reason or _("Cancelled."),
-        }
+        changes |= cancel_columns(run)
+    elif settlement.status == RunStatus.LOST and settlement.why:
+        words = say(settlement.why, lost=counters.lost_count)
+        changes |= words.columns()
     return changes

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.utils.translation import gettext as _
-
 from jobs import dbclock
 from jobs.engine.finish import Ending, finish
 from jobs.models import Attempt, Run, WorkerNode
+from jobs.reasons import say
 from jobs.states import AttemptStatus, ReasonCode, RunStatus
 
 log = logging.getLogger(__name__)
@@ -20,14 +19,14 @@ YOUNG = timedelta(seconds=15)  # a runner ends its script within a few seconds o
 def reap(now: datetime) -> int:
     """End the attempts whose lease has expired; idempotent. Returns how many runs were taken over."""
     expired = Run.objects.filter(status=RunStatus.RUNNING, lease_until__lt=now).order_by("lease_until")
-    words = _("The worker “%(worker)s” stopped answering; the run was taken over after its lease had expired.")
-    return sum(lose(run, words) for run in expired.select_related("worker", "revision")[:MOST_AT_ONCE])
+    return sum(
+        lose(run, "worker_lost.lease_expired") for run in expired.select_related("worker", "revision")[:MOST_AT_ONCE]
+    )
 
 
 def release_own_dead(node: WorkerNode) -> int:
     """At start: end the attempts of earlier processes of this slot on this host, if none of their processes lives."""
     dead = WorkerNode.objects.filter(slot=node.slot, host=node.host, stopped_at=None).exclude(pk=node.pk)
-    words = _("The worker “%(worker)s” died and was started again.")
     released = 0
     now = dbclock.now()
     for old in dead:
@@ -35,25 +34,20 @@ def release_own_dead(node: WorkerNode) -> int:
             continue
         runs = Run.objects.filter(status=RunStatus.RUNNING, worker=old).select_related("worker", "revision")
         gone = [run for run in runs if old.boot_id != node.boot_id or not _runner_lives(run, now)]
-        released += sum(lose(run, words) for run in gone)
+        released += sum(lose(run, "worker_lost.restarted") for run in gone)
         if len(gone) == len(runs):
             WorkerNode.objects.filter(pk=old.pk).update(stopped_at=node.started_at)
     return released
 
 
-def lose(run: Run, words: str) -> bool:
-    """End the run's open attempt as lost, by the same guarded write as any end."""
+def lose(run: Run, key: str) -> bool:
+    """End the run's open attempt as lost, by the same guarded write as any end; `key` names the sentence."""
     attempt = Attempt.objects.filter(run=run, token=run.token).first()
     if attempt is None:
         log.error("A running run has no attempt with its token.", extra={"run": run.pk})
         return False
-    ending = Ending(
-        status=AttemptStatus.LOST,
-        reason_code=ReasonCode.WORKER_LOST,
-        reason=words % {"worker": attempt.worker_name},
-        log_bytes=stored_log_bytes(attempt),
-    )
-    return finish(run, attempt, ending)
+    words = say(ReasonCode.WORKER_LOST, key, worker=attempt.worker_name)
+    return finish(run, attempt, Ending.because(AttemptStatus.LOST, words, log_bytes=stored_log_bytes(attempt)))
 
 
 def stored_log_bytes(attempt: Attempt) -> int:

@@ -28,6 +28,7 @@ class Settlement:
     counters: Counters
     delay: timedelta = timedelta(0)
     wait: str = WaitReason.NONE
+    why: str = ""  # a ReasonCode that replaces the attempt's own
 
 
 def settle(
@@ -67,8 +68,10 @@ def _settle_lost(before: Counters, *, is_idempotent: bool, is_cancelled: bool) -
     )
     if is_cancelled:
         return Settlement(status=RunStatus.CANCELLED, counters=after)
-    if not is_idempotent or after.lost_count >= MOST_LOST:
-        return Settlement(status=RunStatus.LOST, counters=after)
+    if not is_idempotent:
+        return Settlement(status=RunStatus.LOST, counters=after, why=ReasonCode.NOT_IDEMPOTENT)
+    if after.lost_count >= MOST_LOST:
+        return Settlement(status=RunStatus.LOST, counters=after, why=ReasonCode.WORKER_LOST)
     return Settlement(status=RunStatus.QUEUED, counters=after)
 
 

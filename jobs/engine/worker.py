@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import threading
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -17,12 +18,20 @@ from django.db import connection
 
 from jobs import dbclock
 from jobs.bells import ring
+from jobs.engine.claim import Claimed, claim
+from jobs.engine.desk import Desk
 from jobs.engine.execution import Execution, Interrupt
+from jobs.engine.finish import Ending, finish
+from jobs.engine.labels import label_waiting
+from jobs.engine.offer import Offer
 from jobs.engine.reaper import reap, release_own_dead
+from jobs.engine.spool import Spool, replay_quietly
 from jobs.executors import KINDS
-from jobs.models import Run, WorkerNode
+from jobs.ledgersql import update_many
+from jobs.models import Attempt, Run, WorkerNode
+from jobs.reasons import say
 from jobs.runner.client import RunnerPool
-from jobs.states import RunStatus
+from jobs.states import AttemptStatus, ReasonCode, RunStatus
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
@@ -39,7 +48,11 @@ class Worker:
         self.queues = queues
         self.capacity = capacity
         self.is_draining = False
+        self.desk = Desk(self._claim)
+        self.spool = Spool(Path(settings.DATA_DIR) / "spool")
         self._executions: dict[int, Execution] = {}
+        self._held: set[int] = set()  # attempts claimed by this process and not handed in yet
+        self._suspects: set[int] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -50,6 +63,7 @@ class Worker:
     # --- life -------------------------------------------------------------------------------------------------
     def start(self) -> None:
         """Register a fresh node, release what an earlier process of this slot left, start the threads."""
+        replay_quietly(self.spool)  # before anything of an earlier process is given up
         now = dbclock.now()
         host = platform.node()
         self.node = WorkerNode.objects.create(
@@ -96,6 +110,17 @@ class Worker:
         """The kinds this worker can run: registered, and nothing missing."""
         return sorted(executor.kind for executor in KINDS if not executor.missing())
 
+    def offer(self) -> Offer:
+        """What this worker can take at this moment."""
+        return Offer(slot=self.node.slot, kinds=frozenset(self.node.capabilities))
+
+    def _claim(self, queue: str, count: int) -> list[Claimed]:
+        """For the desk. What is claimed counts as held from here on, whatever its slot's thread does next."""
+        claimed = claim(self.node, queue, offer=self.offer(), lease=self.lease, count=count)
+        with self._lock:
+            self._held.update(each.attempt.pk for each in claimed)
+        return claimed
+
     # --- executions -------------------------------------------------------------------------------------------
     def executions(self) -> list[Execution]:
         with self._lock:
@@ -108,6 +133,7 @@ class Worker:
     def remove(self, execution: Execution) -> None:
         with self._lock:
             self._executions.pop(execution.claimed.run.pk, None)
+            self._held.discard(execution.claimed.attempt.pk)
 
     # --- the watch thread --------------------------------------------------------------------------------------
     def _watch_forever(self) -> None:
@@ -130,7 +156,9 @@ class Worker:
             dbclock.clock.reset()
             dbclock.now()
             self._contact_since = boot
+            self.spool.replay()
             release_own_dead(self.node)
+        self.spool.replay()
         self._check_executions(renew=boot >= self._next_heartbeat)
         if boot >= self._next_heartbeat:
             self._next_heartbeat = boot + settings.PORTAL_HEARTBEAT_SECONDS
@@ -155,11 +183,35 @@ class Worker:
             if asked is not None:
                 execution.interrupt(Interrupt.CANCELLED)
             confirmed.append(execution)
+        self._note_runners(confirmed)
         if renew and confirmed:
             keys = [execution.claimed.run.pk for execution in confirmed]
             ours.filter(pk__in=keys).update(lease_until=dbclock.now() + self.lease)
             for execution in confirmed:
                 execution.extend(began + self.lease.total_seconds())
+
+    def _note_runners(self, executions: Collection[Execution]) -> None:
+        """Which process owns a script, for a restarted worker; one that ends within a second never needs it."""
+        rows = [(each.claimed.attempt.pk, each.pid) for each in executions if each.pid and not each.is_noted]
+        if rows:
+            update_many(Attempt, ["id"], ["pid"], rows)
+        for each in executions:
+            each.is_noted = each.pid is not None
+
+    def _release_orphans(self) -> None:
+        """Give back runs the ledger says we hold and we don't: the answer to a claim's commit got lost.
+
+        Only what was missing at two sweeps: a claim that has just been committed is not known here yet.
+        """
+        rows = Attempt.objects.filter(worker=self.node, status=AttemptStatus.RUNNING).select_related("run")
+        with self._lock:
+            held = set(self._held)
+        strangers = {row.pk: row for row in rows.exclude(pk__in=held | self.spool.attempts())}
+        for key in self._suspects & strangers.keys():
+            attempt = strangers[key]
+            words = say(ReasonCode.RELEASED, "released.orphan", worker=self.name)
+            finish(attempt.run, attempt, Ending.because(AttemptStatus.RELEASED, words))
+        self._suspects = set(strangers)
 
     def _fence_expired(self) -> None:
         """Scripts are ended by their runners; this is for SQL and HTTP, which wait in our own threads."""
@@ -182,6 +234,8 @@ class Worker:
         if self._contact_since is not None and boot - self._contact_since >= self.lease.total_seconds():
             reap(now)
         release_own_dead(self.node)
+        self._release_orphans()
+        label_waiting(now, offer=self.offer(), queues=self.queues)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=self.queues, not_before__lte=overdue)
         for queue in waiting.order_by().values_list("queue", flat=True).distinct():

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='run',
-            index=models.Index(fields=['queue', 'status', 'tenant', 'claim_order_at'], name='run_claim'),
+            index=models.Index(fields=['queue', 'status', 'tenant', 'claim_order_at', 'id'], name='run_claim'),
         ),
         migrations.AddIndex(
             model_name='run',

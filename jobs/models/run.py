@@ -111,7 +111,7 @@ class Run(models.Model):
         verbose_name_plural = _("runs")
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["queue", "status", "tenant", "claim_order_at"], name="run_claim"),
+            models.Index(fields=["queue", "status", "tenant", "claim_order_at", "id"], name="run_claim"),
             models.Index(fields=["status", "not_before"], name="run_due"),
             models.Index(fields=["status", "lease_until"], name="run_lease"),
             models.Index(fields=["job", "-id"], name="run_job_recent"),

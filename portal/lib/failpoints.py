@@ -23,6 +23,10 @@ VARIABLE = "PORTAL_FAILPOINTS"
 POINTS = {
     "tick.before_commit": "the runs, events and cursors of a batch are written, not committed",
     "tick.after_commit": "the batch is committed, its bells are not rung yet",
+    "claim.before_commit": "runs are moved to running and their attempts are open, not committed",
+    "claim.after_commit": "a worker holds runs in the ledger and has started nothing",
+    "finish.before_commit": "the ends of attempts are written, not committed",
+    "finish.after_commit": "attempts have ended in the ledger; their slots don't know it yet",
     "beat.before_tick": "beat has asked for the time and is about to tick",
 }
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from jobs.definitions import parse_definition, plain
 from jobs.engine.claim import claim
+from jobs.engine.offer import Offer
 from jobs.models import Job, JobRevision, Run, WorkerNode
 from jobs.runs import create_run
 from jobs.states import Origin
@@ -45,4 +46,5 @@ def queued(of: Job, **fields: Any) -> Run:
 
 def take(on: WorkerNode, queue: str = "default", kinds: list[str] = KINDS) -> Any:
     """What a worker claims: a `Claimed`, or None."""
-    return claim(on, queue, kinds=kinds, lease=LEASE)
+    claimed = claim(on, queue, offer=Offer(slot=on.slot, kinds=frozenset(kinds)), lease=LEASE)
+    return claimed[0] if claimed else None

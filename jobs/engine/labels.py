@@ -1,0 +1,52 @@
+"""Says why queued runs wait that no claim has looked at: behind a blocked one, or with every slot taken."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from jobs.engine.claim import label
+from jobs.engine.offer import Offer
+from jobs.engine.scene import Scene
+from jobs.models import Run, WorkerNode
+from jobs.reasons import Reason, say
+from jobs.states import RunStatus, WaitReason
+
+MOST_AT_ONCE = 500
+PATIENCE = timedelta(seconds=3)
+
+
+def label_waiting(now: datetime, *, offer: Offer, queues: Collection[str]) -> int:
+    """For a worker's sweep: judge what waits without taking it. Returns how many rows were labelled."""
+    runs = list(_unlabelled(now).filter(queue__in=queues)[:MOST_AT_ONCE])
+    if not runs:
+        return 0
+    scene = Scene.of(runs, offer, lock=False)
+    return label([(run, _reason(scene, run)) for run in runs])
+
+
+def label_unserved(now: datetime) -> int:
+    """For beat: runs in queues that no living worker serves. Returns how many rows were labelled."""
+    queues = set(_unlabelled(now).order_by().values_list("queue", flat=True).distinct()[:MOST_AT_ONCE])
+    if not queues:
+        return 0
+    alive = WorkerNode.objects.filter(
+        stopped_at=None, last_seen_at__gte=now - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    )
+    served = {queue for names in alive.values_list("queues", flat=True) for queue in names}
+    runs = list(_unlabelled(now).filter(queue__in=queues - served)[:MOST_AT_ONCE])
+    return label([(run, say(WaitReason.NO_CAPABLE_WORKER, "no_capable_worker.queue", queue=run.queue)) for run in runs])
+
+
+def _unlabelled(now: datetime) -> QuerySet[Run]:
+    return Run.objects.filter(
+        status=RunStatus.QUEUED, wait_reason=WaitReason.NONE, not_before__lte=now - PATIENCE
+    ).order_by("not_before")
+
+
+def _reason(scene: Scene, run: Run) -> Reason:
+    verdict = scene.judge(run)
+    return verdict.wait or say(WaitReason.NODE_BUSY, "node_busy.slots", queue=run.queue)
