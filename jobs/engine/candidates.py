@@ -58,21 +58,21 @@ def waiting_tenants(queue: str) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def lock_next(queue: str, wanted: int, *, slot: str, passed: PassedOver, now: datetime) -> tuple[list[Run], bool]:
+def lock_next(queue: str, wanted: int, *, slot: str, passed: PassedOver, due: datetime) -> tuple[list[Run], bool]:
     """Up to `wanted` due runs nobody else looks at, locked, in the order to be taken; and whether these were all."""
     tenants = [tenant for tenant in waiting_tenants(queue) if tenant not in passed.tenants]
     if not tenants:
         return [], True
     if len(tenants) == 1:
-        rows = _due(queue, slot=slot, passed=passed, now=now).filter(tenant=tenants[0])
+        rows = _due(queue, slot=slot, passed=passed, due=due).filter(tenant=tenants[0])
         runs = list(_locking(rows.order_by("claim_order_at", "pk"))[:wanted])
         return runs, len(runs) < wanted
     running = _running_by_tenant()
     tenants = sorted(tenants, key=lambda tenant: running.get(tenant, 0))[:MOST_TENANTS]
-    heads = _heads(tenants, wanted, queue=queue, slot=slot, passed=passed, now=now)
-    order = [head.run for head in fair_order(heads, running, now=now)[: wanted * 2]]
+    heads = _heads(tenants, wanted, queue=queue, slot=slot, passed=passed, due=due)
+    order = [head.run for head in fair_order(heads, running, now=due)[: wanted * 2]]
     place = {key: index for index, key in enumerate(order)}
-    rows = _due(queue, slot=slot, passed=passed, now=now).filter(pk__in=order)
+    rows = _due(queue, slot=slot, passed=passed, due=due).filter(pk__in=order)
     locked = sorted(_locking(rows.order_by("pk"))[: wanted * 2], key=lambda run: place[run.pk])
     return locked[:wanted], len(heads) < wanted
 
@@ -103,8 +103,8 @@ def _age(line: list[Head]) -> tuple[datetime, int]:
     return line[-1].claim_order_at, line[-1].run
 
 
-def _due(queue: str, *, slot: str, passed: PassedOver, now: datetime) -> QuerySet[Run]:
-    rows = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=now, target_slot__in=["", slot])
+def _due(queue: str, *, slot: str, passed: PassedOver, due: datetime) -> QuerySet[Run]:
+    rows = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=due, target_slot__in=["", slot])
     for name, keys in (("pk", passed.runs), ("job", passed.jobs), ("tenant", passed.tenants)):
         if keys:
             rows = rows.exclude(Q(**{f"{name}__in": keys}))
@@ -125,11 +125,11 @@ def _running_by_tenant() -> dict[int, int]:
 
 
 def _heads(
-    tenants: Sequence[int], wanted: int, *, queue: str, slot: str, passed: PassedOver, now: datetime
+    tenants: Sequence[int], wanted: int, *, queue: str, slot: str, passed: PassedOver, due: datetime
 ) -> list[Head]:
     heads: list[Head] = []
     for tenant in tenants:
-        rows = _due(queue, slot=slot, passed=passed, now=now).filter(tenant=tenant)
+        rows = _due(queue, slot=slot, passed=passed, due=due).filter(tenant=tenant)
         ordered = rows.order_by("claim_order_at", "pk").values_list("pk", "claim_order_at")[:wanted]
         heads += [Head(run=key, tenant=tenant, claim_order_at=at) for key, at in ordered]
     return heads

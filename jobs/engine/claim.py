@@ -74,10 +74,12 @@ def _look_at(
     boot = dbclock.boot_seconds()
     with transaction.atomic():
         now = dbclock.now()
-        runs, were_all = lock_next(queue, wanted, slot=node.slot, passed=passed, now=now)
+        # A busy machine takes only what has waited too long; the sweep says so to the rest.
+        due = now - offer.longest_wait if offer.is_shut else now
+        runs, were_all = lock_next(queue, wanted, slot=node.slot, passed=passed, due=due)
         if not runs:
             return [], True
-        scene = Scene.of(runs, offer)
+        scene = Scene.of(runs, offer, now=now)
         clear: list[Run] = []
         waits: list[tuple[Run, Reason]] = []
         is_blocked = False

@@ -81,7 +81,11 @@ def _finished(execution: Execution, ending: Ending) -> Finished:
     if ending.reason:
         writer.say(ending.reason)
     chunks = writer.take_rest()
-    facts: dict[str, Any] = {"log_bytes": writer.stored_bytes, "log_truncated": writer.is_truncated, "pid": execution.pid}
+    facts: dict[str, Any] = {
+        "log_bytes": writer.stored_bytes,
+        "log_truncated": writer.is_truncated,
+        "pid": execution.pid,
+    }
     return Finished(
         run=claimed.run,
         attempt=claimed.attempt,

@@ -24,7 +24,7 @@ def label_waiting(now: datetime, *, offer: Offer, queues: Collection[str]) -> in
     runs = list(_unlabelled(now).filter(queue__in=queues)[:MOST_AT_ONCE])
     if not runs:
         return 0
-    scene = Scene.of(runs, offer, lock=False)
+    scene = Scene.of(runs, offer, now=now, lock=False)
     return label([(run, _reason(scene, run)) for run in runs])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count, Min
@@ -17,6 +18,7 @@ from jobs.reasons import Reason, say
 from jobs.states import Origin, ReasonCode, RunStatus, WaitReason
 
 JOB_FIELDS = ("tenant", "slug", "kind", "is_enabled", "overlap", "overlap_limit", "queue")
+NEEDS = ("requires", "needs_driver", "needs_memory", "needs_cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ CLEAR = Verdict()
 class Scene:
     """Counts grow as runs are taken, so one claim may take many."""
 
+    now: datetime
     offer: Offer
     jobs: dict[int, Job]
     tenants: dict[int, Tenant]
@@ -46,16 +49,17 @@ class Scene:
     tenant_running: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, runs: Sequence[Run], offer: Offer, *, lock: bool = True) -> Scene:
+    def of(cls, runs: Sequence[Run], offer: Offer, *, now: datetime, lock: bool = True) -> Scene:
         """Locks the jobs (in one order, so that claims queue up and never lock each other out), then counts."""
         rows = Job.objects.filter(pk__in={run.job_id for run in runs}).order_by("pk")
         if lock and connection.features.has_select_for_update:
             rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
-        jobs = {job.pk: job for job in rows.only(*JOB_FIELDS)}
+        jobs = {job.pk: job for job in rows.only(*JOB_FIELDS, *NEEDS)}
         whole = Run.objects.filter(job__in=jobs, status=RunStatus.RUNNING, parent=None).order_by().values("job")
         counts = list(whole.annotate(count=Count("pk"), first=Min("pk")))
         tenants = {tenant.pk: tenant for tenant in Tenant.objects.filter(pk__in={run.tenant_id for run in runs})}
         scene = cls(
+            now=now,
             offer=offer,
             jobs=jobs,
             tenants=tenants,
@@ -72,11 +76,10 @@ class Scene:
             return Verdict(skip=say(ReasonCode.JOB_DISABLED))
         if not tenant.is_active:
             return Verdict(skip=say(ReasonCode.TENANT_DISABLED))
-        if job.kind not in self.offer.kinds:
-            return Verdict(wait=say(WaitReason.NO_CAPABLE_WORKER, kind=job.kind))
-        refusal = self.offer.refusal(job)
-        if refusal is not None:
-            return Verdict(wait=refusal)
+        if not run.is_container:
+            refusal = self.offer.refusal(job, waited=self.now - run.not_before)
+            if refusal is not None:
+                return Verdict(wait=refusal)
         blocked = self._overlap(run, job) if run.parent_id is None else CLEAR
         if not blocked.is_clear or run.is_container:
             return blocked
@@ -89,6 +92,7 @@ class Scene:
             self.first_running.setdefault(run.job_id, run.pk)
         if not run.is_container:
             self.tenant_running[run.tenant_id] += 1
+            self.offer = self.offer.less(self.jobs[run.job_id])
 
     def _overlap(self, run: Run, job: Job) -> Verdict:
         most = job.overlap_limit if job.overlap == OverlapPolicy.ALLOW else 1
