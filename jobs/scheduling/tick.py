@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from jobs.bells import ring_on_commit
 from jobs.models import Job, Run, RunEvent, Schedule
 from jobs.policies import OverlapPolicy
+from jobs.queries.fireledger import rule_args
 from jobs.runs import fire_key, make_way, row_values
 from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.misfire import Decision, decide
@@ -94,9 +95,10 @@ def _due(now: datetime, batch: int) -> Any:
 
 
 def _active_runs(job_ids: list[int]) -> dict[int, list[int | None]]:
+    """A backfill's runs are of other instants and go behind: they are in nobody's way."""
     active: dict[int, list[int | None]] = {}
-    rows = Run.objects.filter(job_id__in=job_ids, status__in=ACTIVE).order_by("pk").values_list("job_id", "pk")
-    for job_id, pk in rows:
+    rows = Run.objects.filter(job_id__in=job_ids, status__in=ACTIVE).exclude(origin=Origin.BACKFILL)
+    for job_id, pk in rows.order_by("pk").values_list("job_id", "pk"):
         active.setdefault(job_id, []).append(pk)
     return active
 
@@ -132,6 +134,8 @@ def _missed_rows(schedule: Schedule, decision: Decision, work: _Batch) -> None:
         run = _row(schedule, missed.first, work)
         run.status = RunStatus.MISSED
         run.coalesced = missed.count
+        if missed.count > 1:
+            run.reason_args = {**run.reason_args, "rule": rule_args(schedule)}
         run.reason_code = ReasonCode.MISFIRE
         run.reason = words % {"count": missed.count, "last": timezone.localtime(missed.last).isoformat(" ", "seconds")}
         run.ended_at = work.now
