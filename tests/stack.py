@@ -1,86 +1,91 @@
-"""A portal of real processes on a temporary folder: embedded broker, workers, beats, web; ended by pid.
+"""A portal of real processes on a temporary folder: broker, ledger, workers, beats, web; ended by pid.
 
-The ledger is a file database of its own (SQLite), so nothing is shared with the test process but the files.
+By default the ledger is a SQLite file and the broker the embedded one; `tests.places` has others. Nothing is shared
+with the test process but files and servers of the tests' own.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import select
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
 
-from portal.supervisor import broker
+from tests.places import NOT_OURS, Place, Sqlite
+from tests.servers import can_connect, die_with_me, free_port, wait_for
 
+__all__ = ["Stack", "can_connect", "free_port", "wait_for"]
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 60.0
 
 
 class Stack:
     """`with Stack(folder) as stack`: the broker runs and the ledger is migrated; start the rest as needed."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(self, folder: Path, place: Place | None = None, **environ: str) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._broker_port = broker.choose_port(None)
-        self._password = "stack-test"
+        self._own_place = place is None
+        self.place = place or Sqlite()
+        self._extra = environ
+        self.environ: dict[str, str] = {}
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._said = b""  # of the shell, beyond the last whole line
+
+    def __enter__(self) -> Stack:
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
         self.environ = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST")
-        } | {
-            "DATA_DIR": str(folder),
-            "DATABASE_URL": f"sqlite:///{folder / 'portal.sqlite3'}",
-            "CELERY_BROKER_URL": broker.url(port=self._broker_port, password=self._password),
+            **inherited,
+            "DATA_DIR": str(self.folder),
             "SECRET_KEY": "stack-test-secret-key-that-is-long-enough-0123456789abcdef",
             "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-            "PORTAL_EMBEDDED": "1",
             "PORTAL_KILL_GRACE_SECONDS": "1",
             "PORTAL_DRAIN_SECONDS": "2",
             "LANGUAGE_CODE": "en",
-            **environ,
+            **self.place.open(self.folder),
+            **self._extra,
         }
-
-    def __enter__(self) -> Stack:
-        config = broker.write_config(self.folder / "broker", port=self._broker_port, password=self._password)
-        self.start("broker", broker.find_server(), str(config))
-        wait_for(lambda: broker.answers(self.environ["CELERY_BROKER_URL"]), "the broker")
-        shutil.copy(migrated_ledger(self.folder.parent), self.folder / "portal.sqlite3")
         return self
 
     def __exit__(self, *error: object) -> None:
-        for name in sorted(self.processes, key=lambda name: name.startswith("broker")):
+        for name in list(self.processes):
             self.stop(name)
+        self._close_shell()
+        if self._own_place:
+            self.place.close()
+        else:
+            self.place.leave()
 
     # --- processes ---
-    def start(self, name: str, *argv: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{name}.log").open("ab")
-        process = subprocess.Popen(
-            argv, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-        log.close()
+    def start(self, name: str, *argv: str, environ: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                die_with_me(list(argv)),
+                cwd=ROOT,
+                env=self.environ | (environ or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.processes[name] = process
         return process
 
-    def start_worker(self, name: str = "w1") -> subprocess.Popen[bytes]:
-        options = ["--pool=threads", "--concurrency=8", "--without-gossip", "--without-mingle"]
+    def start_worker(self, name: str = "w1", *, slots: int = 8, **environ: str) -> subprocess.Popen[bytes]:
+        options = ["--pool=threads", f"--concurrency={slots}", "--without-gossip", "--without-mingle"]
         options += ["--without-heartbeat", "-Q", "default", "-n", f"{name}@%h", "--loglevel", "INFO"]
-        return self.start(name, sys.executable, "-m", "celery", "-A", "portal", "worker", *options)
+        return self.start(name, sys.executable, "-m", "celery", "-A", "portal", "worker", *options, environ=environ)
 
-    def start_beat(self, name: str = "beat") -> subprocess.Popen[bytes]:
+    def start_beat(self, name: str = "beat", **environ: str) -> subprocess.Popen[bytes]:
         schedule = str(self.folder / f"{name}-schedule")
-        return self.start(name, sys.executable, "-m", "celery", "-A", "portal", "beat", "-s", schedule)
+        return self.start(name, sys.executable, "-m", "celery", "-A", "portal", "beat", "-s", schedule, environ=environ)
 
     def start_web(self) -> str:
         """The address of a web server that answers."""
@@ -96,10 +101,17 @@ class Stack:
         process.kill()
         process.wait(timeout=10)
 
+    def pause(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGCONT)
+
     def stop(self, name: str) -> None:
         process = self.processes.pop(name)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)  # a stopped process takes its TERM only then
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -113,15 +125,60 @@ class Stack:
             command, cwd=ROOT, env=self.environ, capture_output=True, text=True, check=check, timeout=timeout
         )
 
-    def shell(self, code: str) -> str:
-        """Run code with Django set up; what it prints last is returned."""
-        return self.manage("shell", "-v0", "-c", code).stdout.strip()
+    def shell(self, code: str, *, timeout: float = 120) -> str:
+        """Run code in a Django process that stays; what it printed is returned. Much faster than `manage`."""
+        shell = self._running_shell()
+        assert shell.stdin is not None
+        shell.stdin.write(json.dumps(code).encode() + b"\n")
+        shell.stdin.flush()
+        answer = json.loads(self._line(shell, timeout))
+        assert "error" not in answer, answer["error"]
+        return str(answer["printed"]).strip()
+
+    def _running_shell(self) -> subprocess.Popen[bytes]:
+        if self._shell is None:
+            with (self.folder / "shell.log").open("ab") as log:
+                self._shell = subprocess.Popen(
+                    die_with_me([sys.executable, "-m", "tests.stackshell"]),
+                    cwd=ROOT,
+                    env=self.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    bufsize=0,
+                    start_new_session=True,
+                )
+        return self._shell
+
+    def _line(self, shell: subprocess.Popen[bytes], seconds: float) -> bytes:
+        assert shell.stdout is not None
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._said:
+            left = deadline - time.monotonic()
+            ready = left > 0 and select.select([shell.stdout], [], [], left)[0]
+            data = os.read(shell.stdout.fileno(), 65536) if ready else b""
+            if not data:
+                self._close_shell()
+                raise AssertionError(f"the shell gave no answer within {seconds:g} seconds; see shell.log")
+            self._said += data
+        line, _newline, self._said = self._said.partition(b"\n")
+        return line
+
+    def _close_shell(self) -> None:
+        if self._shell is not None:
+            self._shell.kill()
+            self._shell.communicate()
+            self._shell, self._said = None, b""
 
     def run_job(self, path: str, *options: str, timeout: float = 120) -> tuple[int, dict[str, Any]]:
         """Exit code and the JSON object of `run_job --json`."""
         done = self.manage("run_job", path, "--json", *options, check=False, timeout=timeout)
         assert done.stdout.strip(), done.stderr
         return done.returncode, json.loads(done.stdout.strip().splitlines()[-1])
+
+    def request(self, slug: str, count: int = 1) -> list[int]:
+        """Ask for runs of a job of tenant demo; their ids."""
+        return list(json.loads(self.shell(f"from tests.stackrows import request; request({slug!r}, {count})")))
 
     def add_jobs(self, *jobs: dict[str, Any]) -> None:
         """Jobs of tenant demo: a dict of the definition, with its slug and perhaps an interval `every`."""
@@ -131,51 +188,30 @@ class Stack:
         )
         self.shell(code)
 
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Straight from the database: polling through `manage.py` would take seconds."""
+        with closing(self.place.connect()) as ledger:
+            cursor = ledger.cursor()
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
     def value(self, sql: str) -> Any:
-        """The first column of the first row, straight from the file: polling through `manage.py` would take seconds."""
-        with closing(sqlite3.connect(self.folder / "portal.sqlite3", timeout=20)) as ledger:
-            row = ledger.execute(sql).fetchone()
-        return row[0] if row else None
+        """The first column of the first row."""
+        rows = self.rows(sql)
+        return rows[0][0] if rows else None
 
     def status_of(self, run: int) -> str:
         return str(self.value(f"SELECT status FROM jobs_run WHERE id = {int(run)}"))
 
+    def count(self, *statuses: str) -> int:
+        """How many runs have one of these statuses; all runs without any."""
+        where = f" WHERE status IN ({', '.join(repr(status) for status in statuses)})" if statuses else ""
+        return int(self.value(f"SELECT count(*) FROM jobs_run{where}"))
+
+    def is_quiet(self) -> bool:
+        return self.count("queued", "running") == 0
+
     def check_ledger(self) -> None:
-        done = self.manage("check_ledger", check=False)
-        assert done.returncode == 0, done.stdout
-
-
-def migrated_ledger(folder: Path) -> Path:
-    """A migrated, empty database file, made once per folder and copied for each stack."""
-    path = folder / "migrated.sqlite3"
-    if not path.exists():
-        making = folder / f"migrating-{os.getpid()}.sqlite3"
-        environ = dict(os.environ) | {"DATABASE_URL": f"sqlite:///{making}", "DATA_DIR": str(folder)}
-        environ.pop("PYTEST_CURRENT_TEST", None)
-        command = [sys.executable, "manage.py", "migrate", "-v0"]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, timeout=120)
-        making.replace(path)
-    return path
-
-
-def wait_for(is_so: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first truthy answer; fails when it does not come in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = is_so()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come within {seconds:g} seconds")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def can_connect(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        """Every invariant, on the ledger as it is now."""
+        findings = self.shell("from tests.stackrows import findings; findings()")
+        assert not findings, findings
