@@ -47,8 +47,8 @@ def chromium() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test marked `ledger("postgresql")` is about that database only; elsewhere it is left out."""
-    kept = [item for item in items if _fits_ledger(item)]
-    left_out = [item for item in items if not _fits_ledger(item)]
+    kept = [item for item in items if _fits_ledger(item) and _is_wanted(item)]
+    left_out = [item for item in items if item not in kept]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
@@ -57,6 +57,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _fits_ledger(item: pytest.Item) -> bool:
     marker = item.get_closest_marker("ledger")
     return marker is None or connection.vendor in marker.args
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    """Heavy faults run when their lane is named, and those of minutes when asked for."""
+    if item.get_closest_marker("slow") and not services.is_set("FAULTS_SLOW"):
+        return False
+    return item.get_closest_marker("faults") is None or services.is_set("FAULTS_LANE")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -321,8 +321,7 @@ class RabbitMQ(Server):
 
     def forget(self) -> None:
         """Its queues are gone, with all that was in them."""
-        for queue in ("default", "celery"):
-            self._with_channel(lambda channel, queue=queue: channel.queue_delete(queue))
+        self._with_channel(lambda channel: [channel.queue_delete(queue) for queue in ("default", "celery")])
 
     def _with_channel(self, use: Callable[[Any], object]) -> None:
         from kombu.connection import Connection

@@ -12,8 +12,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from portal import checks
+from tests.places import migrated_file
 from tests.source import ROOT
-from tests.stack import migrated_ledger
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_debug_on_a_public_address_is_refused_even_in_development(settings: Any)
 def test_no_process_starts_in_production_with_the_key_of_the_source(command: list[str], tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "PORTAL_ENVIRONMENT": "production", "DATA_DIR": str(tmp_path)}
     environ["CELERY_BROKER_URL"] = "memory://"
-    environ["DATABASE_URL"] = f"sqlite:///{migrated_ledger(tmp_path.parent)}"
+    environ["DATABASE_URL"] = f"sqlite:///{migrated_file(tmp_path.parent)}"
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
