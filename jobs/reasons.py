@@ -34,6 +34,13 @@ SENTENCES = {
     "no_capable_worker": _("The worker that looked at it can't run jobs of kind “%(kind)s”."),
     "no_capable_worker.queue": _("No living worker serves the queue “%(queue)s”: start one, or choose another queue."),
     "node_busy.slots": _("Every slot of the workers that serve the queue “%(queue)s” is taken."),
+    "overlap.same_moment": _("Another run of this job came due at the same moment."),
+    "overlap_queue_full": _("%(count)s runs of this job wait already; at most %(limit)s may."),
+    "tenant_disabled.when_due": _("The tenant is disabled."),
+    "misfire": _("%(count)s fire times until %(last_at)s were missed by more than the grace period."),
+    "misfire.catch_up_full": _(
+        "%(count)s fire times until %(last_at)s were missed: catching up runs the oldest 100 and no more."
+    ),
     "cancelled_by_user": _("Cancelled by %(user)s."),
     "cancelled_by_user.nobody": _("Cancelled."),
     "cancelled_by_user.job_deleted": _("The job was deleted."),

@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.models import User
 from jobs import dbclock
 from jobs.bells import ring_on_commit
-from jobs.models import Job, JobRevision, Run, RunEvent, Schedule
+from jobs.models import Job, JobRevision, Run, RunEvent
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, quote, say
 from jobs.runparams import validate_run_params
@@ -98,9 +98,9 @@ def claim_order(not_before: datetime, priority: int) -> datetime:
     return not_before - priority * AGEING
 
 
-def fire_key(schedule: Schedule, instant: datetime) -> str:
+def fire_key(schedule_id: int, instant: datetime) -> str:
     """The key that makes one nominal instant of one schedule one run, whoever inserts it."""
-    return f"schedule:{schedule.pk}:{instant:%Y-%m-%dT%H:%M:%SZ}"
+    return f"schedule:{schedule_id}:{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def make_way(job: Job, *, newest: Run, now: datetime) -> None:

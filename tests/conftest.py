@@ -86,5 +86,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _nothing_is_remembered() -> None:
     """Rows of the next test have the same ids."""
     from jobs.engine import published
+    from jobs.scheduling import due
 
     published.forget()
+    due.forget()

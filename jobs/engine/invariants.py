@@ -12,7 +12,7 @@ from django.db.models.functions import Length
 from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
 from jobs.scheduling.cron import TriggerError
-from jobs.scheduling.tick import trigger_of
+from jobs.scheduling.due import trigger_of
 from jobs.states import NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
 
 MOST_SHOWN = 20

@@ -18,6 +18,7 @@ from django.db.models import Count, QuerySet, Sum
 from jobs.fates import RAN, Fate, fate_of, late_after
 from jobs.models import Run, Schedule
 from jobs.scheduling.cron import TriggerError
+from jobs.scheduling.due import HasTrigger
 from jobs.scheduling.triggers import Trigger
 from jobs.states import Origin, RunStatus
 from jobs.timetable import stored_trigger
@@ -145,7 +146,7 @@ def later_runs(runs: QuerySet[Run], moments: Collection[Moment]) -> dict[tuple[i
     return {(job_id, at): pk for job_id, at, pk in found}
 
 
-def rule_args(schedule: Schedule) -> list[str]:
+def rule_args(schedule: HasTrigger) -> list[str]:
     """The schedule's rule as JSON, for a row that stands for many instants: an edit later must not hide them."""
     return [schedule.kind, schedule.expression, schedule.timezone, schedule.anchor_at.isoformat()]
 

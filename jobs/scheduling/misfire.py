@@ -45,13 +45,14 @@ class Missed:
 class Decision:
     """What a tick writes for one schedule.
 
-    `cursor_at` is the last fire time decided (the old cursor when nothing was due). `has_more` says that fire
-    times are still due after it: decide again from there. `is_alert` says that catching up left some out.
+    `cursor_at` is the last fire time decided (the old cursor when nothing was due), `next_at` the one after it.
+    `has_more` says that it is due too: decide again from there. `is_alert` says that catching up left some out.
     """
 
     runs: tuple[Fire, ...]
     missed: tuple[Missed, ...]
     cursor_at: datetime
+    next_at: datetime | None
     has_more: bool = False
     is_alert: bool = False
 
@@ -59,29 +60,35 @@ class Decision:
 def decide(trigger: Trigger, *, cursor_at: datetime, now: datetime, grace: timedelta, policy: str) -> Decision:
     """Decide every fire time in (cursor_at, now], by `MisfirePolicy`."""
     late_until = max(cursor_at, now - grace - MICROSECOND)  # exactly as old as the grace is still in time
-    late_count = trigger.count(cursor_at, late_until)
-    if late_count and policy == MisfirePolicy.RUN_ONCE:
+    first = trigger.next_after(cursor_at)
+    if first is None or first > late_until:
+        runs, following = _in_time(trigger, first, now)
+        return _decision(cursor_at, runs, (), now=now, next_at=following)
+    if policy == MisfirePolicy.RUN_ONCE:
         return _run_once(trigger, cursor_at, now)
-    in_time, has_more = _in_time(trigger, late_until, now)
-    if not late_count:
-        return _decision(cursor_at, in_time, (), has_more=has_more)
+    in_time, following = _in_time(trigger, trigger.next_after(late_until), now)
     if policy == MisfirePolicy.SKIP:
-        return _decision(cursor_at, in_time, _spans(trigger, cursor_at, late_until), has_more=has_more)
+        return _decision(cursor_at, in_time, _spans(trigger, cursor_at, late_until), now=now, next_at=following)
     caught_up = trigger.between(cursor_at, late_until, MAX_RUNS)
     missed = _spans(trigger, caught_up[-1], late_until)
-    return _decision(cursor_at, [*caught_up, *in_time], missed, has_more=has_more, is_alert=bool(missed))
+    return _decision(cursor_at, [*caught_up, *in_time], missed, now=now, next_at=following, is_alert=bool(missed))
 
 
-def _in_time(trigger: Trigger, late_until: datetime, now: datetime) -> tuple[list[datetime], bool]:
-    found = trigger.between(late_until, now, MAX_RUNS + 1)
-    return found[:MAX_RUNS], len(found) > MAX_RUNS
+def _in_time(trigger: Trigger, first: datetime | None, now: datetime) -> tuple[list[datetime], datetime | None]:
+    """The fire times from `first` to now, at most as many as one decision holds, and the one that follows them."""
+    found: list[datetime] = []
+    following = first
+    while following is not None and following <= now and len(found) < MAX_RUNS:
+        found.append(following)
+        following = trigger.next_after(following)
+    return found, following
 
 
 def _run_once(trigger: Trigger, cursor_at: datetime, now: datetime) -> Decision:
     newest = previous_at(trigger, now, cursor_at) or now  # the caller counted at least one
     missed = _spans(trigger, cursor_at, newest - MICROSECOND)
     run = Fire(at=newest, coalesced=1 + sum(span.count for span in missed))
-    return Decision(runs=(run,), missed=missed, cursor_at=newest)
+    return Decision(runs=(run,), missed=missed, cursor_at=newest, next_at=trigger.next_after(newest))
 
 
 def _decision(
@@ -89,7 +96,8 @@ def _decision(
     runs: list[datetime],
     missed: tuple[Missed, ...],
     *,
-    has_more: bool,
+    now: datetime,
+    next_at: datetime | None,
     is_alert: bool = False,
 ) -> Decision:
     decided = [cursor_at, *runs[-1:], *(span.last for span in missed[-1:])]
@@ -97,7 +105,8 @@ def _decision(
         runs=tuple(Fire(at=instant) for instant in runs),
         missed=missed,
         cursor_at=max(decided),
-        has_more=has_more,
+        next_at=next_at,
+        has_more=next_at is not None and next_at <= now,
         is_alert=is_alert,
     )
 
