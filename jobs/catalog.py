@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +39,7 @@ __all__ = [
     "delete_job",
     "disable_job",
     "enable_job",
+    "follow_datasources",
     "publish",
     "save_schedules",
     "schedule_saved",
@@ -50,7 +52,7 @@ _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 # Definition fields that are columns of the same name.
 _COLUMNS = (
     "name", "description", "category", "kind", "params", "run_params", "environment", "secrets", "exit_codes",
-    "queue", "priority", "overlap", "overlap_limit", "is_idempotent",
+    "queue", "priority", "overlap", "overlap_limit", "is_idempotent", "requires",
 )  # fmt: skip
 
 
@@ -169,7 +171,9 @@ def definition_of(job: Job) -> JobDefinition:
     """The job's columns as a definition."""
     data = {name: getattr(job, name) for name in _COLUMNS}
     retry = {name: getattr(job, f"retry_{name}") for name in ("max", "backoff", "base", "factor", "cap")}
-    return parse_definition({**data, "timeout": job.timeout, "retry": retry})
+    needs = {"memory": job.needs_memory, "cpu": job.needs_cpu}
+    fan_out = {"mode": job.fan_out, "total": job.shard_total}
+    return parse_definition({**data, "timeout": job.timeout, "retry": retry, "needs": needs, "fan_out": fan_out})
 
 
 def _switch(job: Job, is_enabled: bool, actor: User | None) -> bool:
@@ -263,10 +267,7 @@ def _script_problems(wanted: JobDefinition) -> list[FieldError]:
 
 def _datasource_problems(wanted: JobDefinition, tenant_id: int, actor: User | None) -> list[FieldError]:
     errors = []
-    for name, info in type(wanted.params).model_fields.items():
-        slug = getattr(wanted.params, name) if shown(info).is_datasource else ""
-        if not slug:
-            continue
+    for name, slug in _datasource_slugs(wanted).items():
         source = DataSource.objects.filter(tenant_id=tenant_id, slug=slug).first()
         if source is None or not _may_use(actor, source):
             words = _(
@@ -275,6 +276,13 @@ def _datasource_problems(wanted: JobDefinition, tenant_id: int, actor: User | No
             )
             errors.append(FieldError(path=f"params.{name}", message=words % {"slug": slug}))
     return errors
+
+
+def _datasource_slugs(wanted: JobDefinition) -> dict[str, str]:
+    """Parameter → the datasource it names."""
+    fields = type(wanted.params).model_fields.items()
+    found = {name: getattr(wanted.params, name) for name, info in fields if shown(info).is_datasource}
+    return {name: slug for name, slug in found.items() if slug}
 
 
 def _secret_problems(wanted: JobDefinition, tenant_id: int, actor: User | None) -> list[FieldError]:
@@ -310,6 +318,25 @@ def _set_columns(job: Job, wanted: JobDefinition) -> None:
     for name in ("max", "backoff", "base", "factor", "cap"):
         setattr(job, f"retry_{name}", getattr(wanted.retry, name))
     job.retry_backoff = wanted.retry.backoff.value
+    job.needs_memory, job.needs_cpu = wanted.needs.memory, wanted.needs.cpu
+    job.fan_out, job.shard_total = wanted.fan_out.mode.value, wanted.fan_out.total
+    job.needs_driver = _driver_of(wanted, job.tenant_id)
+
+
+def _driver_of(wanted: JobDefinition, tenant_id: int) -> str:
+    """The driver a worker must have: that of the datasource the job names."""
+    slugs = _datasource_slugs(wanted).values()
+    return DataSource.objects.filter(tenant_id=tenant_id, slug__in=slugs).values_list("kind", flat=True).first() or ""
+
+
+def follow_datasources(*, since: datetime) -> int:
+    """Jobs whose datasource became one of another kind need another driver. Returns how many there were."""
+    return sum(
+        Job.objects.filter(tenant_id=source.tenant_id, kind="sql", params__datasource=source.slug)
+        .exclude(needs_driver=source.kind)
+        .update(needs_driver=source.kind)
+        for source in DataSource.objects.filter(updated_at__gte=since).only("tenant_id", "slug", "kind")
+    )
 
 
 def _write_if_changed(job: Job, before: Mapping[str, Any]) -> None:
@@ -331,8 +358,9 @@ def _save_schedules(job: Job, schedules: Sequence[ScheduleSpec], actor: User | N
 
 def _facts(job: Job) -> dict[str, Any]:
     """Every column a person decides, as plain values."""
+    own = ("slug", "is_enabled", "timeout", "needs_memory", "needs_cpu", "fan_out", "shard_total", "needs_driver")
     retry = ("retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap")
-    return {name: getattr(job, name) for name in ("slug", "is_enabled", "timeout", *_COLUMNS, *retry)}
+    return {name: getattr(job, name) for name in (*own, *_COLUMNS, *retry)}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -24,17 +24,19 @@ from pydantic import (
 from jobs.executors import KINDS
 from jobs.executors.base import Params
 from jobs.models.job import Category
-from jobs.policies import BackoffPolicy, OverlapPolicy, RetryPolicy
+from jobs.policies import BackoffPolicy, FanOut, OverlapPolicy, RetryPolicy
 from jobs.runparams import RunParam, RunParamsError, validate_run_params
 from portal.lib.fielderrors import FieldError, FieldErrors, field_errors, refused
-from portal.lib.paramtypes import Duration
+from portal.lib.paramtypes import Duration, Memory
 from portal.lib.plugins import UnknownKindError
 
 __all__ = [
     "Category",
     "DefinitionErrors",
+    "FanOutRule",
     "FieldError",
     "JobDefinition",
+    "NeedsRule",
     "RetryRule",
     "RunParam",
     "RunParamsError",
@@ -48,11 +50,13 @@ SHORTEST_TIMEOUT = timedelta(seconds=1)
 LONGEST_TIMEOUT = timedelta(days=30)
 LONGEST_DELAY = timedelta(days=7)
 MOST_VARIABLES = 200
+MOST_SHARDS = 1000
 RESERVED_PREFIX = "PORTAL_"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
 _QUEUE = re.compile(r"[a-z0-9_-]{1,50}")
+CAPABILITY = re.compile(r"[a-z0-9][a-z0-9._:+-]{0,59}")
 _EXIT_CODE = re.compile(r"[0-9]{1,3}")
 
 # The loader and the interpreter read these before the script does: they run other code than is shown.
@@ -90,6 +94,28 @@ class RetryRule(_Base):
         return RetryPolicy(max=self.max, backoff=self.backoff.value, base=self.base, factor=self.factor, cap=self.cap)
 
 
+class NeedsRule(_Base):
+    """What a run takes of its machine; 0 says nothing. Memory in MiB."""
+
+    memory: Memory = 0
+    cpu: float = Field(default=0, ge=0, le=1024)
+
+
+class FanOutRule(_Base):
+    """Into what a run is split: `total` shards, or one part on every worker of the queue."""
+
+    mode: FanOut = FanOut.NONE
+    total: int | None = Field(default=None, ge=1, le=MOST_SHARDS)
+
+    @model_validator(mode="after")
+    def _total_of_shards(self) -> FanOutRule:
+        if self.mode == FanOut.SHARDS and self.total is None:
+            raise refused("total", _("Say into how many shards a run is split: 1 to %(most)d.") % {"most": MOST_SHARDS})
+        if self.mode != FanOut.SHARDS and self.total is not None:
+            raise refused("total", _("Only shards have a number: leave it out, or choose shards."))
+        return self
+
+
 class JobDefinition(_Base):
     """A job without its identity (tenant, slug) and its schedules. `params` is of the kind's Params."""
 
@@ -109,6 +135,9 @@ class JobDefinition(_Base):
     overlap: OverlapPolicy = OverlapPolicy.SKIP
     overlap_limit: int = Field(default=1, ge=1, le=1000)
     is_idempotent: bool = True
+    requires: tuple[str, ...] = Field(default=(), max_length=20)
+    needs: NeedsRule = NeedsRule()
+    fan_out: FanOutRule = FanOutRule()
 
     @field_validator("kind")
     @classmethod
@@ -182,6 +211,18 @@ class JobDefinition(_Base):
                 _("“%(name)s” can't be a queue's name: use small letters, digits, “-” and “_”, at most 50.")
                 % {"name": value[:60]}
             )
+        return value
+
+    @field_validator("requires")
+    @classmethod
+    def _capability_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not CAPABILITY.fullmatch(name):
+                raise ValueError(
+                    _("“%(name)s” can't be something a worker has: write a word such as gpu or isolation:cgroup.")
+                    % {"name": name[:60]}
+                )
+        _refuse_repeated(list(value))
         return value
 
     @field_validator("timeout")

@@ -79,7 +79,6 @@ SENTENCES = {
     "cannot_start.script_not_written": _(
         "The script could not be written on the worker (%(cause)s): free some disk space there."
     ),
-    "no_capable_worker": _("The worker that looked at it can't run jobs of kind “%(kind)s”."),
     "no_capable_worker.missing": _("The worker “%(worker)s” lacks %(missing)s."),
     "no_capable_worker.memory": _("It needs %(needed)s MiB of memory; the worker “%(worker)s” has %(total)s MiB."),
     "no_capable_worker.cpu": _("It needs %(needed)s cores; the worker “%(worker)s” has %(total)s."),

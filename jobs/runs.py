@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -16,6 +17,7 @@ from accounts.models import User
 from jobs import dbclock
 from jobs.bells import ring_on_commit
 from jobs.models import Job, JobRevision, Run, RunEvent
+from jobs.parts import whole_of
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, quote, say
 from jobs.runparams import validate_run_params
@@ -38,6 +40,7 @@ class Again:
 
     run: Run
     use_latest: bool = False
+    only_shards: tuple[int, ...] = ()  # of a run in parts: those; none: all
 
 
 def create_run(
@@ -64,7 +67,8 @@ def create_run(
         run, is_new = Run.objects.get_or_create(
             dedupe_key=dedupe_key or f"{origin}:{uuid4()}",
             defaults=row_values(job, chosen, origin=origin, now=now)
-            | {"requested_by": actor, "params": values, "rerun_of": again.run if again else None},
+            | {"requested_by": actor, "params": values, "rerun_of": again.run if again else None}
+            | _parts_values(chosen, again),
         )
         if not is_new:
             return run
@@ -74,6 +78,12 @@ def create_run(
             audit.record("jobs.run.requested", actor=actor, target=run, summary=f"{job.slug} #{run.pk}")
         ring_on_commit([run.queue])
     return run
+
+
+def _parts_values(chosen: JobRevision, again: Again | None) -> dict[str, Any]:
+    """Whether the run is made of parts: what its own revision says, whatever the job says by now."""
+    rule = chosen.definition.get("fan_out") or {}
+    return {"is_container": bool(rule.get("mode")), "only_shards": list(again.only_shards) if again else []}
 
 
 def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -> dict[str, Any]:
@@ -89,6 +99,7 @@ def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -
         "queue": job.queue,
         "priority": job.priority,
         "claim_order_at": claim_order(now, job.priority),
+        "is_container": bool(job.fan_out),
         "created_at": now,
     }
 
@@ -108,7 +119,7 @@ def make_way(job: Job, *, newest: Run, now: datetime) -> None:
     if job.overlap != OverlapPolicy.CANCEL_PREVIOUS:
         return
     why = say(ReasonCode.CANCELLED_BY_OVERLAP, run=newest.pk)
-    for older in Run.objects.filter(job=job, status__in=ACTIVE, pk__lt=newest.pk).order_by("pk"):
+    for older in Run.objects.filter(job=job, parent=None, status__in=ACTIVE, pk__lt=newest.pk).order_by("pk"):
         request_cancel(older, why, now=now)
 
 
@@ -133,6 +144,8 @@ def move(run: Run, new: RunStatus, *, now: datetime, actor: User | None = None, 
             actor=actor,
             at=now,
         )
+        if run.parent_id is not None and new not in ACTIVE:
+            close_container(run.parent_id, now=now)
     run.status = new
     for name, value in changes.items():
         if not hasattr(value, "resolve_expression"):
@@ -192,6 +205,25 @@ def _checked(old: RunStatus, new: RunStatus, changes: dict[str, Any], *, now: da
     return changes
 
 
+def close_container(pk: int, *, now: datetime) -> bool:
+    """End a running container if all of its parts have ended; False when it goes on, or had ended. Idempotent.
+
+    The container's row is locked first: of two parts that end at once, the second sees the first's end.
+    """
+    with transaction.atomic():
+        container = next(iter(_locked(Run.objects.filter(pk=pk, is_container=True, status=RunStatus.RUNNING))), None)
+        if container is None:
+            return False
+        counts = dict(container.parts.order_by().values_list("status").annotate(count=Count("pk")))
+        whole = whole_of(counts)
+        if whole is None:
+            return False
+        changes = whole.why.columns() if whole.why else {}
+        if whole.status == RunStatus.CANCELLED and container.cancel_requested_at:
+            changes = cancel_columns(container)
+        return move(container, whole.status, now=now, **changes)
+
+
 def cancel_run(run: Run, *, actor: User | None, reason: str | Reason = "") -> bool:
     """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended.
 
@@ -213,20 +245,40 @@ def _cancelled_by(actor: User | None, words: str) -> Reason:
 
 
 def request_cancel(run: Run, why: Reason, *, now: datetime, actor: User | None = None) -> bool:
-    """Queued → cancelled; running → flagged for its worker, which kills the script and then ends the run."""
+    """Queued → cancelled; running → flagged for its worker, which kills the script and then ends the run.
+
+    A container has no worker: its parts are cancelled, and it ends with the last of them.
+    """
     for _attempt in range(5):  # the status may change under us; each change is a step forward
         run.refresh_from_db()
         if run.status == RunStatus.QUEUED:
             if move(run, RunStatus.CANCELLED, now=now, actor=actor, **why.columns()):
                 return True
         elif run.status == RunStatus.RUNNING:
-            asked = {f"cancel_{name}": value for name, value in why.columns().items()}
-            running = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, token=run.token)
-            if running.update(cancel_requested_at=now, **asked):
+            if _ask_to_end(run, why, now=now, actor=actor):
                 return True
         else:
             return False
     return False
+
+
+def _ask_to_end(run: Run, why: Reason, *, now: datetime, actor: User | None) -> bool:
+    asked = {f"cancel_{name}": value for name, value in why.columns().items()}
+    with transaction.atomic():
+        parts = _locked(run.parts.filter(status__in=ACTIVE).order_by("pk")) if run.is_container else []
+        running = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING, token=run.token)
+        if not running.update(cancel_requested_at=now, **asked):
+            return False
+        for part in parts:
+            request_cancel(part, why, now=now, actor=actor)
+    return True
+
+
+def _locked(rows: QuerySet[Run]) -> list[Run]:
+    """Parts are locked before their container, as when a part ends: so the two can't lock each other out."""
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
+    return list(rows)
 
 
 def cancel_columns(run: Run) -> dict[str, Any]:
@@ -237,7 +289,12 @@ def cancel_columns(run: Run) -> dict[str, Any]:
 
 
 def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
-    """A new run with the same parameters that points at the old one; with its revision, or the latest."""
+    """A new run with the same parameters that points at the old one; with its revision, or the latest.
+
+    A part is repeated in a whole of its own, so that it has its number again.
+    """
+    if run.parent is not None and run.shard_index is not None:
+        return rerun_parts(run.parent, [run.shard_index], actor=actor)
     return create_run(
         run.job,
         origin=Origin.MANUAL,
@@ -245,3 +302,18 @@ def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
         params=run.params,
         again=Again(run=run, use_latest=use_latest),
     )
+
+
+def rerun_failed(run: Run, *, actor: User | None) -> Run:
+    """A new run of the parts of an ended container that did not succeed: same revision, numbers, and total."""
+    failed = run.parts.exclude(status=RunStatus.SUCCEEDED).order_by("shard_index")
+    indexes = [index for index in failed.values_list("shard_index", flat=True) if index is not None]
+    if run.status in ACTIVE or not indexes:
+        raise RunRefusedError(_("There is no failed part to run again: wait for the end of the run, or run it whole."))
+    return rerun_parts(run, indexes, actor=actor)
+
+
+def rerun_parts(run: Run, indexes: Sequence[int], *, actor: User | None) -> Run:
+    """A new run with only these parts of a container."""
+    again = Again(run=run, only_shards=tuple(indexes))
+    return create_run(run.job, origin=Origin.MANUAL, actor=actor, params=run.params, again=again)

@@ -12,6 +12,7 @@ from pathlib import Path
 import environ
 from django.utils.translation import gettext_lazy as _
 
+from portal import __version__
 from portal import unfold as unfold_settings
 from portal.lib import localenv, mysql_driver
 from portal.lib.logconf import configure as configure_logging
@@ -23,6 +24,7 @@ mysql_driver.install()
 
 TESTING = "pytest" in sys.modules
 DEBUG = env.bool("DEBUG", default=False)
+PORTAL_VERSION = __version__
 ENVIRONMENT = env("PORTAL_ENVIRONMENT", default="development")
 DATA_DIR = Path(env("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 if not TESTING and sys.argv[1:2] != ["up"]:  # `up` itself makes them
@@ -231,6 +233,16 @@ PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=60.0 if EMBEDDE
 PORTAL_SWEEP_SECONDS = env.float("PORTAL_SWEEP_SECONDS", default=5.0)
 PORTAL_DRAIN_SECONDS = env.float("PORTAL_DRAIN_SECONDS", default=30.0)
 PORTAL_KILL_GRACE_SECONDS = env.float("PORTAL_KILL_GRACE_SECONDS", default=10.0)
+# A worker takes no more runs while its machine is busier than this; a run that waited too long is taken anyway.
+PORTAL_NODE_CPU_PERCENT = env.float("PORTAL_NODE_CPU_PERCENT", default=80.0)
+PORTAL_NODE_MEMORY_PERCENT = env.float("PORTAL_NODE_MEMORY_PERCENT", default=85.0)
+PORTAL_NODE_GATE_MAX_WAIT = env.float("PORTAL_NODE_GATE_MAX_WAIT", default=600.0)
+# What a worker may promise to jobs that say what they need; 0: all of its machine.
+PORTAL_NODE_CPUS = env.float("PORTAL_NODE_CPUS", default=0.0)
+PORTAL_NODE_MEMORY_MB = env.int("PORTAL_NODE_MEMORY_MB", default=0)
+PORTAL_CAPABILITIES = env.list("PORTAL_CAPABILITIES", default=[])
+PORTAL_TARGET_AWAY_SECONDS = env.float("PORTAL_TARGET_AWAY_SECONDS", default=600.0)
+PORTAL_NODE_KEEP_DAYS = env.int("PORTAL_NODE_KEEP_DAYS", default=7)
 PORTAL_LOG_BYTES_PER_ATTEMPT = env.int("PORTAL_LOG_BYTES_PER_ATTEMPT", default=10 * 1024 * 1024)
 PORTAL_SCRIPT_MAX_BYTES = env.int("PORTAL_SCRIPT_MAX_BYTES", default=1024 * 1024)
 PORTAL_SQL_MAX_ROWS = env.int("PORTAL_SQL_MAX_ROWS", default=1000)

@@ -17,6 +17,8 @@ RELATIONS = {"ForeignKey", "OneToOneField", "ManyToManyField"}
 PURE = (
     "jobs/states.py",
     "jobs/policies.py",
+    "jobs/parts.py",
+    "jobs/engine/gate.py",
     "jobs/engine/offer.py",
     "jobs/backfillplan.py",
     "jobs/fates.py",

@@ -22,7 +22,7 @@ from jobs.engine.claim import Claimed
 from jobs.engine.desk import Turn
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, Finished, finish_many
-from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for
+from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for, shard_variables
 from jobs.engine.published import definition_of
 from jobs.engine.scripts import RunnerScripts
 from jobs.engine.settle import REASON_OF_STATUS, status_of_exit
@@ -97,7 +97,7 @@ def _finished(execution: Execution, ending: Ending) -> Finished:
 
 def _hand_in(worker: Worker, queue: str, finished: Finished | None) -> Claimed | None:
     """Settle what was finished and get the next run. Without a ledger the result goes to the spool."""
-    served = worker.desk.turn(Turn(queue="" if worker.is_draining else queue, finished=finished))
+    served = worker.desk.turn(Turn(queue=queue if worker.is_claiming else "", finished=finished))
     if finished is not None and served.unsettled is not None:
         _keep(worker, finished, served.unsettled)
     elif finished is not None and not served.written:
@@ -177,7 +177,7 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         scheduled_for=run.scheduled_for,
         params=definition.params,
         run_params=run.params,
-        environment=environment_of(definition, secrets, work_dir),
+        environment={**environment_of(definition, secrets, work_dir), **shard_variables(run)},
         work_dir=work_dir,
         timeout=timeout,
         deadline=None if timeout is None else time.monotonic() + timeout,

@@ -69,3 +69,16 @@ def environment_of(definition: JobDefinition, secrets: Mapping[str, str], work_d
     env |= {"HOME": str(work_dir), "TMPDIR": str(work_dir), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     env |= definition.environment
     return {**env, **secrets}
+
+
+def shard_variables(run: Run) -> dict[str, str]:
+    """Which part of how many a script is; nothing for a run that is whole."""
+    if run.shard_index is None:
+        return {}
+    index, total = str(run.shard_index), str(run.shard_total or 1)
+    return {
+        "SHARD_INDEX": index,
+        "SHARD_TOTAL": total,
+        "PORTAL_SHARD_INDEX": index,
+        "PORTAL_SHARD_TOTAL": total,
+    }

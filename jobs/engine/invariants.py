@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 from django.db.models.functions import Length
 
 from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
 from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.due import trigger_of
-from jobs.states import NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
+from jobs.states import ACTIVE, NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
 
 MOST_SHOWN = 20
 QUIET = timedelta(minutes=5)
@@ -58,16 +58,15 @@ def _open_attempts(now: datetime) -> Iterator[Finding]:
     """5: exactly one open attempt when running, none otherwise."""
     still_open = Count("attempts", filter=Q(attempts__status=AttemptStatus.RUNNING))
     rows = Run.objects.annotate(still_open=still_open)
-    bad = rows.filter(
-        Q(status=RunStatus.RUNNING) & ~Q(still_open=1) | ~Q(status=RunStatus.RUNNING) & Q(still_open__gt=0)
-    )
+    executing = Q(status=RunStatus.RUNNING, is_container=False)
+    bad = rows.filter(executing & ~Q(still_open=1) | ~executing & Q(still_open__gt=0))
     for run in bad[:MOST_SHOWN]:
         yield f"run {run.pk} is {run.status} with {run.still_open} open attempts"
 
 
 def _running_is_leased(now: datetime) -> Iterator[Finding]:
     """6 and the last half of 10: a running run has lease, worker and token, and its lease is not long expired."""
-    bad = Run.objects.filter(status=RunStatus.RUNNING).filter(
+    bad = Run.objects.filter(status=RunStatus.RUNNING, is_container=False).filter(
         Q(lease_until=None) | Q(worker=None) | Q(token=0) | Q(lease_until__lt=now - QUIET)
     )
     for run in bad[:MOST_SHOWN]:
@@ -113,7 +112,7 @@ def _tries(now: datetime) -> Iterator[Finding]:
 def _overlaps(now: datetime) -> Iterator[Finding]:
     """13: no job runs more at once than its overlap policy allows."""
     rows = (
-        Run.objects.filter(status=RunStatus.RUNNING)
+        Run.objects.filter(status=RunStatus.RUNNING, parent=None)
         .values("job", "job__overlap", "job__overlap_limit")
         .annotate(count=Count("pk"))
     )
@@ -125,10 +124,38 @@ def _overlaps(now: datetime) -> Iterator[Finding]:
 
 def _quotas(now: datetime) -> Iterator[Finding]:
     """14: no tenant runs more at once than its limit."""
-    rows = Run.objects.filter(status=RunStatus.RUNNING).values("tenant", "tenant__running_limit")
+    executing = Run.objects.filter(status=RunStatus.RUNNING, is_container=False)
+    rows = executing.values("tenant", "tenant__running_limit")
     over = rows.annotate(count=Count("pk")).filter(count__gt=F("tenant__running_limit"))
     for row in over:
         yield f"tenant {row['tenant']} has {row['count']} runs at once; {row['tenant__running_limit']} may"
+
+
+def _parts(now: datetime) -> Iterator[Finding]:
+    """15, for shards and broadcasts: a container that began has one part for each number it is to have, no other."""
+    begun = Run.objects.filter(is_container=True, started_at__isnull=False)
+    rows = begun.annotate(count=Count("parts"), different=Count("parts__shard_index", distinct=True))
+    for run in rows.iterator():
+        wanted = len(run.only_shards) or run.shard_total
+        if not run.count == run.different == wanted:
+            yield f"run {run.pk} has {run.count} parts with {run.different} numbers; {wanted} are to be"
+    strays = Run.objects.filter(parent__isnull=False).filter(
+        Q(parent__is_container=False) | Q(shard_index__gte=F("shard_total")) | ~Q(shard_total=F("parent__shard_total"))
+    )
+    for part in strays[:MOST_SHOWN]:
+        yield f"run {part.pk} is part {part.shard_index} of {part.shard_total} of run {part.parent_id}, which can't be"
+
+
+def _containers(now: datetime) -> Iterator[Finding]:
+    """16, for the same: a container has ended exactly when all its parts have."""
+    alive = Exists(Run.objects.filter(parent=OuterRef("pk"), status__in=list(ACTIVE)))
+    containers = Run.objects.filter(is_container=True, started_at__isnull=False)
+    for run in containers.filter(alive, status__in=list(TERMINAL))[:MOST_SHOWN]:
+        yield f"run {run.pk} is {run.status}, but a part of it has not ended"
+    for run in containers.filter(~alive, status=RunStatus.RUNNING)[:MOST_SHOWN]:
+        yield f"run {run.pk} goes on, but all of its parts have ended"
+    for run in Run.objects.filter(is_container=True).filter(Q(token__gt=0) | Q(attempts__isnull=False))[:MOST_SHOWN]:
+        yield f"run {run.pk} is made of parts and was executed itself"
 
 
 def _log_gaps(now: datetime) -> Iterator[Finding]:
@@ -191,6 +218,8 @@ INVARIANTS = [
     Invariant(number=12, text="tries and losses are bounded", find=_tries),
     Invariant(number=13, text="overlap policies hold", find=_overlaps),
     Invariant(number=14, text="quotas hold", find=_quotas),
+    Invariant(number=15, text="a whole has one part of each number", find=_parts),
+    Invariant(number=16, text="a whole ends with the last of its parts", find=_containers),
     Invariant(number=19, text="logs have no gap", find=_log_gaps),
     Invariant(number=21, text="what did not run says why", find=_reasons),
 ]

@@ -72,7 +72,7 @@ class Scene:
     def judge(self, run: Run) -> Verdict:
         """Whether a due run may start now; from the cheapest rule to the dearest."""
         job, tenant = self.jobs[run.job_id], self.tenants[run.tenant_id]
-        if run.origin == Origin.SCHEDULE and not job.is_enabled:
+        if run.parent_id is None and run.origin == Origin.SCHEDULE and not job.is_enabled:
             return Verdict(skip=say(ReasonCode.JOB_DISABLED))
         if not tenant.is_active:
             return Verdict(skip=say(ReasonCode.TENANT_DISABLED))

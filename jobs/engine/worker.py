@@ -6,29 +6,31 @@ import logging
 import os
 import platform
 import threading
+from collections import deque
 from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import dbclock
+from jobs import dbclock, nodes
 from jobs.bells import ring
+from jobs.engine import fanout, machine
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, finish
+from jobs.engine.gate import Gate
 from jobs.engine.labels import label_waiting
 from jobs.engine.offer import Offer
+from jobs.engine.offers import offer_of
 from jobs.engine.reaper import reap, release_own_dead
 from jobs.engine.spool import Spool, replay_quietly
-from jobs.executors import KINDS
 from jobs.ledgersql import update_many
-from jobs.models import Attempt, Run, WorkerNode
+from jobs.models import Attempt, Job, Run, WorkerNode
 from jobs.reasons import say
 from jobs.runner.client import RunnerPool
 from jobs.states import AttemptStatus, ReasonCode, RunStatus
@@ -36,6 +38,7 @@ from jobs.states import AttemptStatus, ReasonCode, RunStatus
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
+HISTORY_KEPT = 40  # heartbeats: ten minutes
 
 
 class Worker:
@@ -47,11 +50,19 @@ class Worker:
         self.name = name
         self.queues = queues
         self.capacity = capacity
-        self.is_draining = False
         self.desk = Desk(self._claim)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
+        self.is_draining = False  # for good: the process is to end
+        self.is_held = False  # by an admin, until resumed
+        self.meter = machine.Meter()
+        self.gate = Gate(
+            worker=name,
+            cpu_limit=settings.PORTAL_NODE_CPU_PERCENT,
+            memory_limit=settings.PORTAL_NODE_MEMORY_PERCENT,
+        )
+        self._history: deque[list[float]] = deque(maxlen=HISTORY_KEPT)
         self._executions: dict[int, Execution] = {}
-        self._held: set[int] = set()  # attempts claimed by this process and not handed in yet
+        self._held: dict[int, Job] = {}  # attempts claimed by this process and not handed in yet
         self._suspects: set[int] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -66,7 +77,7 @@ class Worker:
         replay_quietly(self.spool)  # before anything of an earlier process is given up
         now = dbclock.now()
         host = platform.node()
-        self.node = WorkerNode.objects.create(
+        self.node = nodes.register(
             uuid=uuid4(),
             name=self.name,
             slot=f"{host}/{self.name}"[:160],
@@ -76,9 +87,13 @@ class Worker:
             queues=self.queues,
             capabilities=self.capabilities(),
             capacity=self.capacity,
+            cpu_count=machine.cores(),
+            memory_bytes=machine.memory_bytes(),
+            version=settings.PORTAL_VERSION,
             started_at=now,
             last_seen_at=now,
         )
+        self.is_held = self.node.drain_requested_at is not None
         for target in (self._watch_forever, self._flush_forever):
             thread = threading.Thread(target=target, name=f"portal-{target.__name__}", daemon=True)
             thread.start()
@@ -107,19 +122,27 @@ class Worker:
         WorkerNode.objects.filter(pk=self.node.pk).update(stopped_at=dbclock.now(), running_count=0)
 
     def capabilities(self) -> list[str]:
-        """The kinds this worker can run: registered, and nothing missing."""
-        return sorted(executor.kind for executor in KINDS if not executor.missing())
+        return machine.capabilities()
+
+    @property
+    def is_claiming(self) -> bool:
+        return not (self.is_draining or self.is_held)
 
     def offer(self) -> Offer:
         """What this worker can take at this moment."""
-        return Offer(slot=self.node.slot, kinds=frozenset(self.node.capabilities))
+        return offer_of(self)
 
     def _claim(self, queue: str, count: int) -> list[Claimed]:
         """For the desk. What is claimed counts as held from here on, whatever its slot's thread does next."""
         claimed = claim(self.node, queue, offer=self.offer(), lease=self.lease, count=count)
         with self._lock:
-            self._held.update(each.attempt.pk for each in claimed)
+            self._held.update({each.attempt.pk: each.run.job for each in claimed})
         return claimed
+
+    def held_jobs(self) -> list[Job]:
+        """The job of each run this process holds, executing or about to."""
+        with self._lock:
+            return list(self._held.values())
 
     # --- executions -------------------------------------------------------------------------------------------
     def executions(self) -> list[Execution]:
@@ -133,7 +156,7 @@ class Worker:
     def remove(self, execution: Execution) -> None:
         with self._lock:
             self._executions.pop(execution.claimed.run.pk, None)
-            self._held.discard(execution.claimed.attempt.pk)
+            self._held.pop(execution.claimed.attempt.pk, None)
 
     # --- the watch thread --------------------------------------------------------------------------------------
     def _watch_forever(self) -> None:
@@ -152,6 +175,9 @@ class Worker:
     def watch(self) -> None:
         """One look: cancels, fences, renews leases, sweeps, reaps."""
         boot = dbclock.boot_seconds()
+        sample = self.meter.look(boot)
+        if sample is not None:
+            self.gate.observe(sample)
         if self._contact_since is None:
             dbclock.clock.reset()
             dbclock.now()
@@ -221,12 +247,19 @@ class Worker:
                 execution.interrupt(Interrupt.FENCED)
 
     def _beat(self) -> None:
+        running, busy, now = len(self.executions()), self.gate.reason, dbclock.now()
+        cpu, memory = round(self.meter.cpu_percent, 1), round(self.meter.memory_percent, 1)
+        self._history.append([round(now.timestamp()), cpu, memory, running])
+        self.is_held = nodes.is_drain_wanted(self.node)
         WorkerNode.objects.filter(pk=self.node.pk).update(
-            last_seen_at=dbclock.now(),
-            running_count=len(self.executions()),
-            cpu_percent=psutil.cpu_percent(interval=None),
-            memory_percent=psutil.virtual_memory().percent,
-            is_draining=self.is_draining,
+            last_seen_at=now,
+            running_count=running,
+            cpu_percent=cpu,
+            memory_percent=memory,
+            gate_reason=busy.text if busy else "",
+            gate_reason_args=busy.stored_args if busy else {},
+            history=list(self._history),
+            is_draining=not self.is_claiming,
         )
 
     def _sweep(self, boot: float) -> None:
@@ -236,6 +269,7 @@ class Worker:
         release_own_dead(self.node)
         self._release_orphans()
         label_waiting(now, offer=self.offer(), queues=self.queues)
+        fanout.sweep(now)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=self.queues, not_before__lte=overdue)
         for queue in waiting.order_by().values_list("queue", flat=True).distinct():

@@ -37,6 +37,7 @@ class DueJob:
     overlap_limit: int
     queue: str
     priority: int
+    fan_out: str
     blocker: int | None = None
     active: int = 0
 
@@ -87,7 +88,7 @@ def _trigger(kind: str, expression: str, zone: str, anchor: datetime | None) -> 
 
 _SCHEDULE = ("pk", "kind", "expression", "timezone", "misfire", "grace", "is_enabled", "anchor_at", "cursor_at")
 _JOB = ("pk", "tenant_id", "tenant__is_active", "is_enabled", "archived_at", "revision_id")
-_JOB_POLICY = ("overlap", "overlap_limit", "queue", "priority")
+_JOB_POLICY = ("overlap", "overlap_limit", "queue", "priority", "fan_out")
 _JOB_FIELDS = tuple(name.replace("tenant__", "tenant_") for name in (*_JOB, *_JOB_POLICY))
 
 

@@ -152,6 +152,7 @@ def _row(schedule: Due, passage: Passage, coalesced: int) -> _Row:
 _COLUMNS = (
     *("tenant", "job", "revision", "schedule", "dedupe_key", "params", "scheduled_for", "not_before", "coalesced"),
     *("status", "reason_code", "reason", "reason_args", "queue", "priority", "claim_order_at", "ended_at"),
+    "is_container",
 )
 _EVENT_COLUMNS = ("run", "new", "reason_code", "reason", "reason_args")
 
@@ -178,7 +179,7 @@ def _values(key: str, row: _Row, params: Mapping[int, dict[str, Any]], now: date
     return (
         *(job.tenant_id, job.pk, job.revision_id, schedule.pk, key, params[job.revision_id or 0]),
         *(row.at, row.not_before, row.coalesced, row.status, *_reason(row), job.queue, job.priority),
-        *(claim_order(row.not_before, job.priority), None if is_queued else now),
+        *(claim_order(row.not_before, job.priority), None if is_queued else now, bool(job.fan_out)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,6 +37,25 @@ def _plain(value: timedelta) -> str | float:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_read), PlainSerializer(_plain, when_used="json")]
+
+
+_MEMORY = re.compile(r"([0-9]{1,9})\s*(M|MB|MIB|G|GB|GIB)?", re.IGNORECASE)
+
+
+def parse_memory(value: Any) -> int:
+    """MiB from text ("512MB", "2GB", both of 1024) or a number of MiB."""
+    match = _MEMORY.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    if match is None:
+        raise ValueError(_("This must be an amount of memory, such as 512MB or 2GB."))
+    return int(match[1]) * (1024 if (match[2] or "M").upper().startswith("G") else 1)
+
+
+def format_memory(value: int) -> str:
+    """What `parse_memory` reads: "2GB", "1536MB"."""
+    return f"{value // 1024}GB" if value and value % 1024 == 0 else f"{value}MB"
+
+
+Memory = Annotated[int, BeforeValidator(parse_memory), PlainSerializer(format_memory, when_used="json")]
 
 
 @dataclass(frozen=True, kw_only=True)
