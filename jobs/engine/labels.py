@@ -21,7 +21,8 @@ PATIENCE = timedelta(seconds=3)
 
 def label_waiting(now: datetime, *, offer: Offer, queues: Collection[str]) -> int:
     """For a worker's sweep: judge what waits without taking it. Returns how many rows were labelled."""
-    runs = list(_unlabelled(now).filter(queue__in=queues)[:MOST_AT_ONCE])
+    ours = _unlabelled(now).filter(queue__in=queues, target_slot__in=["", offer.slot])
+    runs = list(ours[:MOST_AT_ONCE])
     if not runs:
         return 0
     scene = Scene.of(runs, offer, now=now, lock=False)
