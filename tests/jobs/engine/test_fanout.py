@@ -321,7 +321,7 @@ def test_the_ledgers_check_sees_a_whole_that_ended_before_its_parts(node):
 def test_a_fire_time_of_a_sharded_job_makes_a_whole(node):
     job = sharded()
     now = timezone.now()
-    job_rows.schedule(job, "1h", kind="interval", at=now - timedelta(seconds=5))
+    job_rows.schedule(job, "1m", kind="interval", at=now - timedelta(seconds=65))
     tick(now)
     rows.take(node)
     container = Run.objects.get(job=job, parent=None)
