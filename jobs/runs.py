@@ -16,6 +16,7 @@ from accounts import audit
 from accounts.models import User
 from jobs import dbclock
 from jobs.bells import ring_on_commit
+from jobs.ledgersql import insert_many, update_many
 from jobs.models import Job, JobRevision, Run, RunEvent
 from jobs.parts import whole_of
 from jobs.policies import OverlapPolicy
@@ -24,6 +25,7 @@ from jobs.runparams import validate_run_params
 from jobs.states import ACTIVE, NOT_RUN, TRANSITIONS, Origin, ReasonCode, RunStatus, WaitReason
 
 AGEING = timedelta(minutes=10)
+EVENT_REASON: tuple[tuple[str, Any], ...] = (("reason_code", ""), ("reason", ""), ("reason_args", {}))
 
 
 class RunRefusedError(Exception):
@@ -163,35 +165,27 @@ class Move:
 
 
 def move_many(moves: Sequence[Move], *, now: datetime) -> None:
-    """Move runs whose rows the caller has locked; one update for all with equal changes, one insert for the events.
+    """Move runs whose rows the caller has locked; one update for all with the same columns, one insert for the events.
 
     The guard is status and token as each object holds them; a row that does not match is a defect of the caller.
     """
-    groups: dict[str, tuple[dict[str, Any], list[Run]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Run, dict[str, Any]]]] = {}
     for step in moves:
         old = RunStatus(step.run.status)
         changes = _checked(old, step.new, dict(step.changes), now=now) | {"status": step.new}
-        groups.setdefault(repr((old, sorted(changes.items()))), (changes, []))[1].append(step.run)
-    for changes, runs in groups.values():
-        rows = Run.objects.filter(status=runs[0].status, pk__in=[run.pk for run in runs])
-        if rows.update(**changes) != len(runs):
-            raise IllegalTransitionError("a locked run had another status than was read")
-    RunEvent.objects.bulk_create(
-        RunEvent(
-            run=step.run,
-            old=step.run.status,
-            new=step.new,
-            reason_code=step.changes.get("reason_code", ""),
-            reason=step.changes.get("reason", ""),
-            reason_args=step.changes.get("reason_args", {}),
-            at=now,
-        )
+        groups.setdefault((old, *sorted(changes)), []).append((step.run, changes))
+    events = [
+        (step.run.pk, step.run.status, step.new, *(step.changes.get(name, blank) for name, blank in EVENT_REASON))
         for step in moves
-    )
-    for changes, runs in groups.values():
-        for run in runs:
+    ]
+    for (status, *columns), members in groups.items():
+        values = [(run.pk, run.token, *(changes[name] for name in columns)) for run, changes in members]
+        if len(update_many(Run, ["id", "token"], columns, values, where={"status": status})) != len(members):
+            raise IllegalTransitionError("a locked run had another status or token than was read")
+        for run, changes in members:
             for name, value in changes.items():
                 setattr(run, name, value)
+    insert_many(RunEvent, ["run", "old", "new", *(name for name, _blank in EVENT_REASON)], events, same={"at": now})
 
 
 def _checked(old: RunStatus, new: RunStatus, changes: dict[str, Any], *, now: datetime) -> dict[str, Any]:

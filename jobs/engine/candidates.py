@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from django.db import connection
-from django.db.models import Count, Q, QuerySet
-
+from jobs.engine import statements
 from jobs.models import Run
 from jobs.runs import AGEING
-from jobs.states import RunStatus
 
 MOST_TENANTS = 32  # whose first runs one claim compares; those with the fewest running runs come first
-HEAVY = ("outputs", "result")  # JSON of the last try, which a claim does not need
+# What claiming and executing look at; the JSON of earlier tries stays where it is.
+COLUMNS = (
+    "id", "tenant", "job", "revision", "schedule", "parent", "origin", "params", "scheduled_for", "not_before",
+    "claim_order_at", "status", "wait_reason", "reason", "queue", "priority", "token", "tries_used", "lost_count",
+    "released_count", "cancel_requested_at", "started_at", "is_container", "shard_index", "shard_total", "target_slot",
+)  # fmt: skip
 
 # A loose index scan: one probe of `run_claim` for each tenant, however many runs it has waiting.
 WAITING_TENANTS = """
@@ -30,6 +33,10 @@ WITH RECURSIVE waiting (id) AS (
     FROM waiting WHERE waiting.id IS NOT NULL
 )
 SELECT id FROM waiting WHERE id IS NOT NULL
+"""
+
+RUNNING_BY_TENANT = """
+SELECT tenant_id, COUNT(*) FROM jobs_run WHERE status = 'running' AND NOT is_container GROUP BY tenant_id
 """
 
 
@@ -53,9 +60,7 @@ class Head:
 
 def waiting_tenants(queue: str) -> list[int]:
     """The tenants with queued runs in the queue, due or not."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING_TENANTS, [queue, queue])
-        return [row[0] for row in cursor.fetchall()]
+    return [row[0] for row in statements.values(WAITING_TENANTS, [queue, queue])]
 
 
 def lock_next(queue: str, wanted: int, *, slot: str, passed: PassedOver, due: datetime) -> tuple[list[Run], bool]:
@@ -63,18 +68,49 @@ def lock_next(queue: str, wanted: int, *, slot: str, passed: PassedOver, due: da
     tenants = [tenant for tenant in waiting_tenants(queue) if tenant not in passed.tenants]
     if not tenants:
         return [], True
+    line = _Line(queue=queue, slot=slot, passed=passed, due=due)
     if len(tenants) == 1:
-        rows = _due(queue, slot=slot, passed=passed, due=due).filter(tenant=tenants[0])
-        runs = list(_locking(rows.order_by("claim_order_at", "pk"))[:wanted])
+        runs = line.lock("tenant_id = %s", [tenants[0]], order="claim_order_at, id", most=wanted)
         return runs, len(runs) < wanted
-    running = _running_by_tenant()
+    running = dict(statements.values(RUNNING_BY_TENANT, []))
     tenants = sorted(tenants, key=lambda tenant: running.get(tenant, 0))[:MOST_TENANTS]
-    heads = _heads(tenants, wanted, queue=queue, slot=slot, passed=passed, due=due)
+    heads = [head for tenant in tenants for head in line.heads(tenant, wanted)]
+    if not heads:
+        return [], True
     order = [head.run for head in fair_order(heads, running, now=due)[: wanted * 2]]
     place = {key: index for index, key in enumerate(order)}
-    rows = _due(queue, slot=slot, passed=passed, due=due).filter(pk__in=order)
-    locked = sorted(_locking(rows.order_by("pk"))[: wanted * 2], key=lambda run: place[run.pk])
-    return locked[:wanted], len(heads) < wanted
+    locked = line.lock(f"id IN {statements.places(order)}", order, order="id", most=wanted * 2)
+    return sorted(locked, key=lambda run: place[run.pk])[:wanted], len(heads) < wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """The due runs of a queue that a worker may take and a claim has not passed over."""
+
+    queue: str
+    slot: str
+    passed: PassedOver
+    due: datetime
+
+    def lock(self, which: str, params: Sequence[Any], *, order: str, most: int) -> list[Run]:
+        where, known = self._where(which, params)
+        tail = f"WHERE {where} ORDER BY {order} LIMIT {int(most)}{statements.for_update(skip_locked=True)}"
+        return statements.rows(Run, COLUMNS, tail, known)
+
+    def heads(self, tenant: int, most: int) -> list[Head]:
+        where, known = self._where("tenant_id = %s", [tenant])
+        tail = f"WHERE {where} ORDER BY claim_order_at, id LIMIT {int(most)}"
+        runs = statements.rows(Run, ("id", "claim_order_at"), tail, known)
+        return [Head(run=run.pk, tenant=tenant, claim_order_at=run.claim_order_at) for run in runs]
+
+    def _where(self, which: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+        where = f"queue = %s AND status = 'queued' AND {which} AND not_before <= %s AND target_slot IN ('', %s)"
+        known = [self.queue, *params, statements.moment(self.due), self.slot]
+        for column, keys in (("id", self.passed.runs), ("job_id", self.passed.jobs)):
+            if keys:
+                where += f" AND {column} NOT IN {statements.places(keys)}"
+                known += keys
+        return where, known
 
 
 def fair_order(heads: Sequence[Head], running: Mapping[int, int], *, now: datetime) -> list[Head]:
@@ -101,35 +137,3 @@ def _points(head: Head, now: datetime) -> int:
 
 def _age(line: list[Head]) -> tuple[datetime, int]:
     return line[-1].claim_order_at, line[-1].run
-
-
-def _due(queue: str, *, slot: str, passed: PassedOver, due: datetime) -> QuerySet[Run]:
-    rows = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=due, target_slot__in=["", slot])
-    for name, keys in (("pk", passed.runs), ("job", passed.jobs), ("tenant", passed.tenants)):
-        if keys:
-            rows = rows.exclude(Q(**{f"{name}__in": keys}))
-    return rows
-
-
-def _locking(rows: QuerySet[Run]) -> QuerySet[Run]:
-    rows = rows.defer(*HEAVY)
-    features = connection.features
-    if not features.has_select_for_update:
-        return rows
-    return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
-
-
-def _running_by_tenant() -> dict[int, int]:
-    rows = Run.objects.filter(status=RunStatus.RUNNING, is_container=False).order_by().values("tenant")
-    return {row["tenant"]: row["count"] for row in rows.annotate(count=Count("pk"))}
-
-
-def _heads(
-    tenants: Sequence[int], wanted: int, *, queue: str, slot: str, passed: PassedOver, due: datetime
-) -> list[Head]:
-    heads: list[Head] = []
-    for tenant in tenants:
-        rows = _due(queue, slot=slot, passed=passed, due=due).filter(tenant=tenant)
-        ordered = rows.order_by("claim_order_at", "pk").values_list("pk", "claim_order_at")[:wanted]
-        heads += [Head(run=key, tenant=tenant, claim_order_at=at) for key, at in ordered]
-    return heads

@@ -13,23 +13,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce
 
 from jobs import dbclock
 from jobs.engine import fanout
 from jobs.engine.candidates import PassedOver, lock_next
 from jobs.engine.offer import Offer
 from jobs.engine.scene import Scene
+from jobs.ledgersql import insert_many, update_many
 from jobs.models import Attempt, Run, RunEvent, WorkerNode
 from jobs.reasons import Reason
 from jobs.runs import move
-from jobs.states import AttemptStatus, RunStatus, WaitReason
+from jobs.states import AttemptStatus, ReasonCode, RunStatus, WaitReason
 from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 MOST_LOOKS = 200  # at blocked runs by one claim; the sweep rings again for what is behind them
 OF_THE_JOB = {WaitReason.OVERLAP, WaitReason.NO_CAPABLE_WORKER, WaitReason.NODE_BUSY}
+
+STARTED = {
+    "status": RunStatus.RUNNING,
+    "wait_reason": WaitReason.NONE,
+    "reason": "",
+    "reason_code": ReasonCode.NONE,
+    "reason_args": {},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,16 +138,13 @@ def label(waits: Sequence[tuple[Run, Reason]]) -> int:
 def _take(runs: Sequence[Run], node: WorkerNode, *, now: datetime, lease: timedelta, boot: float) -> list[Claimed]:
     """Running, with token + 1: from here on a write with an older token changes nothing."""
     until = now + lease
-    Run.objects.filter(pk__in=[run.pk for run in runs], status=RunStatus.QUEUED).update(
-        status=RunStatus.RUNNING,
-        token=F("token") + 1,
-        lease_until=until,
-        worker=node,
-        wait_reason=WaitReason.NONE,
-        reason="",
-        reason_code="",
-        reason_args={},
-        started_at=Coalesce("started_at", Value(now)),
+    update_many(
+        Run,
+        ["id"],
+        ["token", "started_at"],
+        [(run.pk, run.token + 1, run.started_at or now) for run in runs],
+        where={"status": RunStatus.QUEUED},
+        same=STARTED | {"lease_until": until, "worker": node.pk},
     )
     for run in runs:
         run.status, run.token, run.worker, run.lease_until = RunStatus.RUNNING, run.token + 1, node, until
@@ -157,12 +161,27 @@ def _take(runs: Sequence[Run], node: WorkerNode, *, now: datetime, lease: timede
         )
         for run in runs
     ]
-    Attempt.objects.bulk_create(attempts)
-    if not connection.features.can_return_rows_from_bulk_insert:  # MySQL
-        known = {row.run_id: row.pk for row in Attempt.objects.filter(run__in=runs, status=AttemptStatus.RUNNING)}
-        for attempt in attempts:
-            attempt.pk = known[attempt.run_id]
-    RunEvent.objects.bulk_create(
-        [RunEvent(run=run, old=RunStatus.QUEUED, new=RunStatus.RUNNING, at=now) for run in runs]
+    _open(attempts)
+    insert_many(
+        RunEvent,
+        ["run"],
+        [(run.pk,) for run in runs],
+        same={"old": RunStatus.QUEUED, "new": RunStatus.RUNNING, "at": now},
     )
     return [Claimed(run=run, attempt=attempt, boot=boot) for run, attempt in zip(runs, attempts, strict=True)]
+
+
+def _open(attempts: Sequence[Attempt]) -> None:
+    """Insert them and set their keys."""
+    columns = ["run", "number", "token"]
+    rows = [(each.run_id, each.number, each.token) for each in attempts]
+    first = attempts[0]
+    same = {name: getattr(first, name) for name in ("worker_id", "worker_name", "status", "started_at")}
+    can_return = connection.features.can_return_rows_from_bulk_insert
+    keys = dict(insert_many(Attempt, columns, rows, same=same, returning=["run", "id"] if can_return else []))
+    if not can_return:  # MySQL
+        opened = Attempt.objects.filter(run__in=[each.run_id for each in attempts], status=AttemptStatus.RUNNING)
+        keys = dict(opened.values_list("run", "pk"))
+    for each in attempts:
+        each.pk = keys[each.run_id]
+        each._state.adding, each._state.db = False, connection.alias

@@ -1,17 +1,22 @@
 """Flat combining: threads that want the same thing done at the same time have it done in one go.
 
 Each thread hands in a ticket and waits at the door. Whoever enters first serves every ticket that lies there,
-so the more threads wait, the more one transaction does; a thread alone pays nothing for it.
+so the more threads wait, the more one transaction does. When tickets come so fast that a short wait will bring
+more of them, the one inside waits that long; a thread alone never waits.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
+
+WINDOW_SECONDS = 0.25  # over which the rate of tickets is measured
 
 
 class Ticket(Generic[Ask, Answer]):
@@ -29,32 +34,61 @@ class Ticket(Generic[Ask, Answer]):
 class Combiner(Generic[Ask, Answer]):
     """`serve(tickets)` is called by one thread at a time, with everything that was handed in meanwhile.
 
-    What it raises is raised to every thread whose ticket it had; `most` bounds one serving.
+    What it raises is raised to every thread whose ticket it had. `most` bounds one serving, `linger` (seconds) the
+    wait for company, which ends as soon as `enough` have come.
     """
 
-    def __init__(self, serve: Callable[[Sequence[Ticket[Ask, Answer]]], None], *, most: int = 64) -> None:
+    def __init__(
+        self,
+        serve: Callable[[Sequence[Ticket[Ask, Answer]]], None],
+        *,
+        most: int = 64,
+        linger: float = 0.0,
+        enough: int = 8,
+    ) -> None:
         self._serve = serve
         self._most = most
+        self._linger = linger
+        self._enough = enough
         self._door = threading.Lock()
         self._lock = threading.Lock()
         self._waiting: list[Ticket[Ask, Answer]] = []
+        self._are_enough = threading.Event()
+        self._seen: deque[float] = deque()
 
     def do(self, ask: Ask) -> Answer | None:
         """Wait until the wish has been served, by this thread or another."""
         ticket: Ticket[Ask, Answer] = Ticket(ask)
         with self._lock:
             self._waiting.append(ticket)
+            self._seen.append(time.monotonic())
+            if len(self._waiting) >= self._enough:
+                self._are_enough.set()
         while not ticket.is_served:
             with self._door:
                 if not ticket.is_served:
+                    self._wait_for_company()
                     self._serve_some()
         if ticket.error is not None:
             raise ticket.error
         return ticket.answer
 
+    def _wait_for_company(self) -> None:
+        if self._linger and self._rate() * self._linger >= 1 and len(self._waiting) < self._enough:
+            self._are_enough.wait(self._linger)
+
+    def _rate(self) -> float:
+        """Tickets a second, lately."""
+        with self._lock:
+            long_ago = time.monotonic() - WINDOW_SECONDS
+            while self._seen and self._seen[0] < long_ago:
+                self._seen.popleft()
+            return len(self._seen) / WINDOW_SECONDS
+
     def _serve_some(self) -> None:
         with self._lock:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            self._are_enough.clear()
         try:
             self._serve(batch)
         except BaseException as error:

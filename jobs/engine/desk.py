@@ -36,6 +36,7 @@ class Served:
 
 
 MOST_DEADLOCKS = 5
+LINGER_SECONDS = 0.02  # when slots come faster than that, they share a transaction
 Claim = Callable[[str, int], list[Claimed]]
 
 
@@ -44,7 +45,7 @@ class Desk:
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
-        self._combiner: Combiner[Turn, Served] = Combiner(self._serve)
+        self._combiner: Combiner[Turn, Served] = Combiner(self._serve, linger=LINGER_SECONDS)
 
     def turn(self, turn: Turn) -> Served:
         """Settle first, then claim."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from jobs import dbclock
 from jobs.bells import ring_on_commit
-from jobs.engine import fanout
+from jobs.engine import fanout, statements
 from jobs.engine.published import retry_rule_of
 from jobs.engine.settle import Counters, Settlement, settle
 from jobs.ledgersql import update_many
@@ -28,6 +28,10 @@ from jobs.states import TERMINAL, AttemptStatus, ReasonCode, RunStatus
 from portal.lib.failpoints import failpoint
 
 LONGEST_REASON = 500
+COLUMNS = (
+    "id", "tenant", "job", "revision", "parent", "status", "queue", "priority", "token", "tries_used", "lost_count",
+    "released_count", "cancel_requested_at", "cancel_reason_code", "cancel_reason", "cancel_reason_args",
+)  # fmt: skip
 ATTEMPT_COLUMNS = (
     "status",
     "exit_code",
@@ -108,10 +112,9 @@ def was_finished(attempt: Attempt) -> bool:
 
 
 def _locked(items: Sequence[Finished]) -> dict[int, Run]:
-    rows = Run.objects.filter(pk__in=[item.run.pk for item in items], status=RunStatus.RUNNING).order_by("pk")
-    if connection.features.has_select_for_update:
-        rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
-    return {run.pk: run for run in rows.defer("outputs", "result", "params")}
+    keys = [item.run.pk for item in items]
+    tail = f"WHERE id IN {statements.places(keys)} AND status = 'running' ORDER BY id"
+    return {run.pk: run for run in statements.rows(Run, COLUMNS, tail + statements.for_update(no_key=True), keys)}
 
 
 def _settlement(item: Finished, run: Run) -> Settlement:

@@ -7,18 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection
-from django.db.models import Count, Min
-
 from accounts.models import Tenant
+from jobs.engine import statements
 from jobs.engine.offer import Offer
 from jobs.models import Job, Run
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, say
-from jobs.states import Origin, ReasonCode, RunStatus, WaitReason
+from jobs.states import Origin, ReasonCode, WaitReason
 
-JOB_FIELDS = ("tenant", "slug", "kind", "is_enabled", "overlap", "overlap_limit", "queue")
-NEEDS = ("requires", "needs_driver", "needs_memory", "needs_cpu")
+JOB_FIELDS = (
+    "id", "tenant", "slug", "kind", "is_enabled", "overlap", "overlap_limit", "queue",
+    "requires", "needs_driver", "needs_memory", "needs_cpu",
+)  # fmt: skip
+TENANT_FIELDS = ("id", "slug", "is_active", "running_limit", "timeout_limit", "log_bytes_limit")
+RUNNING_BY_JOB = """
+SELECT job_id, COUNT(*), MIN(id) FROM jobs_run WHERE status = 'running' AND parent_id IS NULL AND job_id IN """
+RUNNING_BY_TENANT = """
+SELECT tenant_id, COUNT(*) FROM jobs_run WHERE status = 'running' AND NOT is_container AND tenant_id IN """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,20 +56,19 @@ class Scene:
     @classmethod
     def of(cls, runs: Sequence[Run], offer: Offer, *, now: datetime, lock: bool = True) -> Scene:
         """Locks the jobs (in one order, so that claims queue up and never lock each other out), then counts."""
-        rows = Job.objects.filter(pk__in={run.job_id for run in runs}).order_by("pk")
-        if lock and connection.features.has_select_for_update:
-            rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
-        jobs = {job.pk: job for job in rows.only(*JOB_FIELDS, *NEEDS)}
-        whole = Run.objects.filter(job__in=jobs, status=RunStatus.RUNNING, parent=None).order_by().values("job")
-        counts = list(whole.annotate(count=Count("pk"), first=Min("pk")))
-        tenants = {tenant.pk: tenant for tenant in Tenant.objects.filter(pk__in={run.tenant_id for run in runs})}
+        keys = {run.job_id for run in runs}
+        ordered = f"WHERE id IN {statements.places(keys)} ORDER BY id"
+        jobs = statements.rows(Job, JOB_FIELDS, ordered + (statements.for_update(no_key=True) if lock else ""), [*keys])
+        counts = statements.values(RUNNING_BY_JOB + f"{statements.places(keys)} GROUP BY job_id", [*keys])
+        tenants = {run.tenant_id for run in runs}
+        found = statements.rows(Tenant, TENANT_FIELDS, f"WHERE id IN {statements.places(tenants)}", [*tenants])
         scene = cls(
             now=now,
             offer=offer,
-            jobs=jobs,
-            tenants=tenants,
-            running=Counter({row["job"]: row["count"] for row in counts}),
-            first_running={row["job"]: row["first"] for row in counts},
+            jobs={job.pk: job for job in jobs},
+            tenants={tenant.pk: tenant for tenant in found},
+            running=Counter({job: count for job, count, _first in counts}),
+            first_running={job: first for job, _count, first in counts},
         )
         scene._count_limited_tenants(lock=lock)
         return scene
@@ -115,10 +119,10 @@ class Scene:
         limited = sorted(key for key, tenant in self.tenants.items() if tenant.running_limit is not None)
         if not limited:
             return
-        rows = Tenant.objects.filter(pk__in=limited).order_by("pk")
-        if lock and connection.features.has_select_for_update:
-            rows = rows.select_for_update(no_key=connection.features.has_select_for_no_key_update)
-        self.tenants |= {tenant.pk: tenant for tenant in rows}
-        runs = Run.objects.filter(tenant__in=limited, status=RunStatus.RUNNING, is_container=False)
-        for row in runs.order_by().values("tenant").annotate(count=Count("pk")):
-            self.tenant_running[row["tenant"]] = row["count"]
+        ordered = f"WHERE id IN {statements.places(limited)} ORDER BY id"
+        locked = statements.rows(
+            Tenant, TENANT_FIELDS, ordered + (statements.for_update(no_key=True) if lock else ""), limited
+        )
+        self.tenants |= {tenant.pk: tenant for tenant in locked}
+        counts = f"{RUNNING_BY_TENANT}{statements.places(limited)} GROUP BY tenant_id"
+        self.tenant_running.update(dict(statements.values(counts, limited)))
