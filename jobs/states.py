@@ -50,6 +50,13 @@ class AttemptStatus(models.TextChoices):
     RELEASED = "released", _("Released")
 
 
+class LogDeletion(models.TextChoices):
+    """Why the log of an attempt is gone."""
+
+    AGE = "age", _("It was older than logs are kept")
+    QUOTA = "quota", _("The tenant's logs had outgrown their quota")
+
+
 class Origin(models.TextChoices):
     """What asked for a run."""
 

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import close_old_connections
 
-from jobs import dbclock
+from jobs import dbclock, retention
 from jobs.bells import BELL_TASK, ring
 from jobs.engine import execute, reaper
 from jobs.engine.worker import Worker
@@ -31,6 +31,13 @@ def work(queue: object = None) -> int:
 def housekeeping() -> int:
     """The safety net that beat's own rows start: idempotent, and not needed for correctness."""
     return reaper.reap(dbclock.now())
+
+
+@shared_task(name="jobs.prune", ignore_result=True)
+def prune() -> int:
+    """Counts logs each time, deletes what is too old once an hour; bounded, so that it never keeps a slot for long."""
+    close_old_connections()
+    return retention.tend(should_stop=lambda: bool(_workers) and _workers[0].is_draining)
 
 
 @celeryd_after_setup.connect

@@ -83,6 +83,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SILENCED_SYSTEM_CHECKS = ["models.W037"]  # MariaDB has no partial indexes: there they are whole
 
 TEMPLATES = [
     {
@@ -220,7 +221,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
-    "jobs.housekeeping": {"task": "jobs.housekeeping", "schedule": 60.0, "options": {"expires": 50}}
+    "jobs.housekeeping": {"task": "jobs.housekeeping", "schedule": 60.0, "options": {"expires": 50}},
+    "jobs.prune": {"task": "jobs.prune", "schedule": 300.0, "options": {"expires": 290}},
 }
 CELERY_BEAT_SCHEDULER = "jobs.scheduling.clock:LedgerScheduler"
 
@@ -244,6 +246,9 @@ PORTAL_CAPABILITIES = env.list("PORTAL_CAPABILITIES", default=[])
 PORTAL_TARGET_AWAY_SECONDS = env.float("PORTAL_TARGET_AWAY_SECONDS", default=600.0)
 PORTAL_NODE_KEEP_DAYS = env.int("PORTAL_NODE_KEEP_DAYS", default=7)
 PORTAL_LOG_BYTES_PER_ATTEMPT = env.int("PORTAL_LOG_BYTES_PER_ATTEMPT", default=10 * 1024 * 1024)
+# How long history is kept where neither job nor tenant says otherwise. A log never outlives its run.
+PORTAL_RUN_DAYS = env.int("PORTAL_RUN_DAYS", default=90 if ENVIRONMENT == "production" else 30)
+PORTAL_LOG_DAYS = env.int("PORTAL_LOG_DAYS", default=30 if ENVIRONMENT == "production" else 3)
 PORTAL_SCRIPT_MAX_BYTES = env.int("PORTAL_SCRIPT_MAX_BYTES", default=1024 * 1024)
 PORTAL_SQL_MAX_ROWS = env.int("PORTAL_SQL_MAX_ROWS", default=1000)
 PORTAL_DEFAULT_TIMEOUT_SECONDS = env.int("PORTAL_DEFAULT_TIMEOUT_SECONDS", default=3600)

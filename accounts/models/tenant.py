@@ -26,6 +26,12 @@ class Tenant(models.Model):
         _("most runs at once"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     log_bytes_limit = models.PositiveBigIntegerField(_("most stored log bytes"), null=True, blank=True)
+    run_days = models.PositiveIntegerField(
+        _("days its runs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    log_days = models.PositiveIntegerField(
+        _("days its logs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     timeout_limit = models.DurationField(_("longest timeout"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 

@@ -7,6 +7,7 @@ from jobs.models.log import LogChunk
 from jobs.models.node import WorkerNode
 from jobs.models.outage import Outage
 from jobs.models.queue import Queue
+from jobs.models.retention import LogUsage, Pruning
 from jobs.models.revision import JobRevision
 from jobs.models.run import Attempt, Run, RunEvent
 from jobs.models.schedule import Schedule
@@ -19,7 +20,9 @@ __all__ = [
     "JobRevision",
     "JobUserGrant",
     "LogChunk",
+    "LogUsage",
     "Outage",
+    "Pruning",
     "Queue",
     "Run",
     "RunEvent",

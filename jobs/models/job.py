@@ -59,6 +59,15 @@ class Job(TenantOwned):
     needs_cpu = models.FloatField(_("cores it needs"), default=0, validators=[MinValueValidator(0)])
     fan_out = models.CharField(_("split into"), max_length=20, choices=FanOut.choices, blank=True, default="")
     shard_total = models.PositiveIntegerField(_("shards"), null=True, blank=True)
+    run_days = models.PositiveIntegerField(
+        _("days its runs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    log_days = models.PositiveIntegerField(
+        _("days its logs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    keep_runs = models.PositiveIntegerField(
+        _("runs that are always kept"), default=1, validators=[MinValueValidator(1), MaxValueValidator(10_000)]
+    )
     revision = models.ForeignKey(
         "jobs.JobRevision",
         models.PROTECT,

@@ -12,7 +12,7 @@ from jobs.models.job import Job
 from jobs.models.node import WorkerNode
 from jobs.models.revision import JobRevision
 from jobs.models.schedule import Schedule
-from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
+from jobs.states import AttemptStatus, LogDeletion, Origin, ReasonCode, RunStatus, WaitReason
 
 
 class Run(models.Model):
@@ -25,8 +25,9 @@ class Run(models.Model):
 
     permission_parent = "job"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", verbose_name=_("tenant"))
-    job = models.ForeignKey(Job, models.PROTECT, related_name="runs", verbose_name=_("job"))
+    # No index of their own: `run_tenant_recent` and `run_job_recent` begin with them.
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False, verbose_name=_("tenant"))
+    job = models.ForeignKey(Job, models.PROTECT, related_name="runs", db_index=False, verbose_name=_("job"))
     revision = models.ForeignKey(JobRevision, models.PROTECT, related_name="+", verbose_name=_("revision"))
     dedupe_key = models.CharField(max_length=191, unique=True, editable=False)
     origin = models.CharField(_("trigger"), max_length=20, choices=Origin.choices)
@@ -110,16 +111,19 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-id"]
+        # Every run pays for each of them three times (queued, running, ended). docs/adr says who reads which.
         indexes = [
             models.Index(fields=["queue", "status", "tenant", "claim_order_at", "id"], name="run_claim"),
             models.Index(fields=["status", "not_before"], name="run_due"),
-            models.Index(fields=["status", "lease_until"], name="run_lease"),
+            models.Index(fields=["status", "ended_at"], name="run_ended"),
             models.Index(fields=["job", "-id"], name="run_job_recent"),
-            models.Index(fields=["scheduled_for"], name="run_scheduled_for"),
             models.Index(fields=["job", "status"], name="run_job_status"),
             models.Index(fields=["job", "scheduled_for"], name="run_job_scheduled"),
+            models.Index(fields=["scheduled_for", "status"], name="run_scheduled_for"),
             models.Index(fields=["tenant", "-id"], name="run_tenant_recent"),
             models.Index(fields=["tenant", "status", "-id"], name="run_tenant_status"),
+            models.Index(fields=["tenant", "scheduled_for", "status"], name="run_tenant_due"),
+            models.Index(fields=["tenant", "origin", "-id"], name="run_tenant_origin", condition=~Q(origin="schedule")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -153,6 +157,8 @@ class Attempt(models.Model):
     cpu_seconds = models.FloatField(_("CPU time"), null=True, blank=True)
     log_bytes = models.PositiveBigIntegerField(_("log bytes"), default=0)
     log_truncated = models.BooleanField(_("log cut off"), default=False)
+    log_deleted_at = models.DateTimeField(_("log deleted at"), null=True, blank=True)
+    log_deleted_for = models.CharField(max_length=10, choices=LogDeletion.choices, blank=True, default="")
 
     class Meta:
         verbose_name = _("attempt")
