@@ -52,7 +52,7 @@ DOORS = {
     "templatetags",
     "forms",
 }
-ENGINE = {"engine"}
+ENGINE = {"engine", "why"}
 ENGINE_MODULES = {"jobs.scheduling.tick", "jobs.scheduling.clock", "jobs.invariants"}
 CLOCKS = {"now", "utcnow", "today", "time", "localtime"}
 

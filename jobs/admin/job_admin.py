@@ -18,7 +18,7 @@ from unfold.views import ChangeList
 from accounts.admin_base import TenantAdmin
 from accounts.models import User
 from accounts.permissions import visible_to
-from jobs.admin import job_actions, job_pages, job_views, schedule_form
+from jobs.admin import job_actions, job_pages, job_views, schedule_form, why_page
 from jobs.admin.job_columns import JobColumns
 from jobs.admin.job_filters import KindFilter, QueueFilter, StatusFilter
 from jobs.admin.run_filters import CappedPaginator
@@ -131,7 +131,8 @@ class JobAdmin(JobColumns, TenantAdmin):  # type: ignore[misc]
 
     def get_urls(self) -> list[URLPattern]:
         site = self.admin_site
-        pages = {"run": self.run_view, "switch": self.switch_view, "revisions": self.revisions_view}
+        pages = {"run": self.run_view, "switch": self.switch_view}
+        pages |= {"revisions": self.revisions_view, "why": self.why_view}
         own = [
             path(f"<path:object_id>/{name}/", site.admin_view(view), name=f"jobs_job_{name}")
             for name, view in pages.items()
@@ -160,6 +161,9 @@ class JobAdmin(JobColumns, TenantAdmin):  # type: ignore[misc]
 
     def run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return job_views.run_now(request, self, self.job_of(request, object_id))
+
+    def why_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return why_page.of_job(request, self, self.job_of(request, object_id))
 
     def switch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The row's button: a POST with enable=1 or enable=0, then back to the list."""

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from accounts.admin_base import ReadOnlyTenantAdmin
 from accounts.admin_scope import allows
 from jobs import look
-from jobs.admin import run_page, run_views
+from jobs.admin import run_page, run_views, why_page
 from jobs.admin.run_filters import (
     CappedPaginator,
     DayRangeFilter,
@@ -85,7 +85,15 @@ class RunAdmin(ReadOnlyTenantAdmin):
     @admin.display(description=gettext_lazy("cause"))
     def cause(self, run: Run) -> SafeString:
         text = run_page.cause_in_brief(run)
-        return format_html('<span class="p-quiet p-break" title="{}">{}</span>', text, text[:90])
+        return format_html(
+            '<a class="p-quiet p-break" href="{}" title="{}" aria-label="{} #{} {}">{}</a>',
+            reverse("admin:jobs_run_why", args=[run.pk]),
+            text or _("Why?"),
+            _("Why?"),
+            run.pk,
+            text,
+            text[:90] or _("Why?"),
+        )
 
     @admin.display(description=gettext_lazy("scheduled for"), ordering="scheduled_for")
     def due(self, run: Run) -> SafeString | str:
@@ -120,6 +128,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
                 "live": self.live_view,
                 "cancel": self.cancel_view,
                 "again": self.again_view,
+                "why": self.why_view,
             }.items()
         ]
         return [self._guarded(pattern) for pattern in own] + super().get_urls()
@@ -147,6 +156,9 @@ class RunAdmin(ReadOnlyTenantAdmin):
 
     def again_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return run_views.again(request, self, self.run_of(request, object_id))
+
+    def why_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return why_page.of_run(request, self, self.run_of(request, object_id))
 
     def run_of(self, request: HttpRequest, object_id: str) -> Run:
         """404 for a foreign run, 403 for one the user may see but not open."""

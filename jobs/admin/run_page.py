@@ -7,41 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from jobs import reasons
+from jobs import advice, reasons
 from jobs.models import Attempt, JobRevision, LogChunk, Run
-from jobs.states import ACTIVE, FAILURE, ReasonCode, RunStatus, WaitReason
+from jobs.states import ACTIVE, FAILURE, RunStatus
 
 MOST_ROWS = 200
 MOST_PLAIN_CHUNKS = 200
-
-R, W = ReasonCode, WaitReason
-ADVICE: dict[str, Promise] = {
-    R.OVERLAP: gettext_lazy("If runs may wait or overlap, change the job's overlap rule."),
-    R.OVERLAP_QUEUE_FULL: gettext_lazy("Raise the overlap limit, or run the job less often."),
-    R.JOB_DISABLED: gettext_lazy("Enable the job, then run it."),
-    R.TENANT_DISABLED: gettext_lazy("Ask a platform admin to enable the tenant."),
-    R.MISFIRE: gettext_lazy("The portal was not running at that time. Run the job by hand if it is still needed."),
-    R.CANCELLED_BY_USER: gettext_lazy("Run it again when it is needed."),
-    R.WORKER_LOST: gettext_lazy("Look at the worker's machine: it stopped, restarted or lost the database."),
-    R.RIGHT_LOST: gettext_lazy("Give the job's owner the right again, or let somebody who has it save the job."),
-    R.MISSING_DRIVER: gettext_lazy("Install what is missing on the worker, or choose another queue."),
-    R.BAD_DEFINITION: gettext_lazy("Open the job, correct it and save it."),
-    R.SCRIPT_FAILED: gettext_lazy("Read the end of the log: it says where the script stopped."),
-    R.BUSINESS: gettext_lazy("The script said so by its exit code; it is not tried again. Read its log."),
-    R.SIGNAL: gettext_lazy("Something outside the script ended it. Read the end of the log and look at the machine."),
-    R.OUT_OF_MEMORY: gettext_lazy("Let the script read its input in pieces, or give the worker more memory."),
-    R.TIMEOUT: gettext_lazy("Make the script faster, or raise the job's time limit."),
-    R.CANNOT_START: gettext_lazy("Check the interpreter's path and the worker's disk."),
-    R.CONNECTION: gettext_lazy("Test the connection, then run the job again."),
-    R.INTERNAL: gettext_lazy("Tell the platform admin the number of this run."),
-    W.TENANT_QUOTA: gettext_lazy("It starts when another run of the tenant ends."),
-    W.NODE_BUSY: gettext_lazy("It starts when the machine has room, or on another worker."),
-    W.NO_CAPABLE_WORKER: gettext_lazy("Start a worker that serves this queue and this kind of job."),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +32,15 @@ def cause_of(run: Run) -> Cause | None:
     if run.status == RunStatus.RUNNING and run.cancel_requested_at:
         words = reasons.render(run.cancel_reason, run.cancel_reason_args)
         return Cause(tone="warn", title=_("It is being cancelled"), reason=words, advice="")
-    code = run.wait_reason if run.status == RunStatus.QUEUED else run.reason_code
+    waits = run.status == RunStatus.QUEUED
+    todo = advice.for_wait(run.wait_reason) if waits else advice.for_reason(run.reason_code)
     title, words = _title(run), reasons.of(run)
     if not title and not words:
         return None
     tone = "bad" if run.status in FAILURE else "info" if run.status in ACTIVE else "warn"
     if run.status == RunStatus.BUSINESS_FAILURE:
         tone = "warn"
-    return Cause(tone=tone, title=title, reason=words, advice=str(ADVICE.get(code, "")))
+    return Cause(tone=tone, title=title, reason=words, advice=todo)
 
 
 def _title(run: Run) -> str:

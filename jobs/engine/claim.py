@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
@@ -135,6 +136,13 @@ def label(waits: Sequence[tuple[Run, Reason]]) -> int:
     return written
 
 
+def waited_for(run: Run) -> tuple[str, str, dict[str, Any]]:
+    """What the run had last been kept waiting by, for its history; the reason of a retry is the attempt's own."""
+    if run.wait_reason in (WaitReason.NONE, WaitReason.RETRY_BACKOFF):
+        return "", "", {}
+    return run.wait_reason, run.reason, run.reason_args
+
+
 def _take(runs: Sequence[Run], node: WorkerNode, *, now: datetime, lease: timedelta, boot: float) -> list[Claimed]:
     """Running, with token + 1: from here on a write with an older token changes nothing."""
     until = now + lease
@@ -164,8 +172,8 @@ def _take(runs: Sequence[Run], node: WorkerNode, *, now: datetime, lease: timede
     _open(attempts)
     insert_many(
         RunEvent,
-        ["run"],
-        [(run.pk,) for run in runs],
+        ["run", "reason_code", "reason", "reason_args"],
+        [(run.pk, *waited_for(run)) for run in runs],
         same={"old": RunStatus.QUEUED, "new": RunStatus.RUNNING, "at": now},
     )
     return [Claimed(run=run, attempt=attempt, boot=boot) for run, attempt in zip(runs, attempts, strict=True)]
