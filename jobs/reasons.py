@@ -31,6 +31,7 @@ SENTENCES = {
     "job_disabled": _("The job was disabled before the run could start."),
     "tenant_disabled": _("The tenant was disabled before the run could start."),
     "tenant_quota": _("The tenant already runs %(count)s of at most %(limit)s runs."),
+    "no_capable_worker": _("The worker that looked at it can't run jobs of kind “%(kind)s”."),
     "no_capable_worker.queue": _("No living worker serves the queue “%(queue)s”: start one, or choose another queue."),
     "node_busy.slots": _("Every slot of the workers that serve the queue “%(queue)s” is taken."),
     "overlap.same_moment": _("Another run of this job came due at the same moment."),
