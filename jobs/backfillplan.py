@@ -89,8 +89,8 @@ def lower_priority(priority: int) -> int:
 
 
 def stored(instants: Iterable[datetime]) -> list[str]:
-    """As JSON."""
-    return [f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for instant in instants]
+    """As JSON; an interval's instants have the microseconds of its anchor."""
+    return [instant.astimezone(UTC).isoformat() for instant in instants]
 
 
 def loaded(texts: Iterable[str]) -> list[datetime]:

@@ -44,6 +44,8 @@ SENTENCES = {
     "cancelled_by_user": _("Cancelled by %(user)s."),
     "cancelled_by_user.nobody": _("Cancelled."),
     "cancelled_by_user.job_deleted": _("The job was deleted."),
+    "backfill_cancelled": _("%(user)s cancelled the backfill #%(backfill)s."),
+    "backfill_cancelled.nobody": _("The backfill #%(backfill)s was cancelled."),
     "cancelled_by_overlap": _("Run #%(run)s took its place."),
     "worker_lost": _("Three workers died while they executed this run; it is not tried again."),
     "not_idempotent": _("Its worker died, and the job must not run twice: look what it has done, then run it again."),

@@ -117,11 +117,15 @@ def fire_key(schedule_id: int, instant: datetime) -> str:
 
 
 def make_way(job: Job, *, newest: Run, now: datetime) -> None:
-    """Under `cancel_previous`, cancel what is older; the claim holds the new run until the old one is gone."""
+    """Under `cancel_previous`, cancel what is older; the claim holds the new run until the old one is gone.
+
+    A backfill's run is of another instant: the newer one does not stand for it.
+    """
     if job.overlap != OverlapPolicy.CANCEL_PREVIOUS:
         return
     why = say(ReasonCode.CANCELLED_BY_OVERLAP, run=newest.pk)
-    for older in Run.objects.filter(job=job, parent=None, status__in=ACTIVE, pk__lt=newest.pk).order_by("pk"):
+    older_runs = Run.objects.filter(job=job, parent=None, status__in=ACTIVE, pk__lt=newest.pk)
+    for older in older_runs.exclude(origin=Origin.BACKFILL).order_by("pk"):
         request_cancel(older, why, now=now)
 
 

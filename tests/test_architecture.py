@@ -22,6 +22,7 @@ PURE = (
     "jobs/engine/offer.py",
     "jobs/backfillplan.py",
     "jobs/fates.py",
+    "jobs/periods.py",
     "jobs/reasons.py",
     "jobs/scheduling/triggers.py",
     "jobs/scheduling/cron.py",

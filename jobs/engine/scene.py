@@ -21,7 +21,7 @@ JOB_FIELDS = (
 )  # fmt: skip
 TENANT_FIELDS = ("id", "slug", "is_active", "running_limit", "timeout_limit", "log_bytes_limit")
 RUNNING_BY_JOB = """
-SELECT job_id, COUNT(*), MIN(id) FROM jobs_run WHERE status = 'running' AND parent_id IS NULL AND job_id IN """
+SELECT job_id, COUNT(*), MIN(id), SUM(CASE WHEN origin = 'backfill' THEN 1 ELSE 0 END) FROM jobs_run WHERE status = 'running' AND parent_id IS NULL AND job_id IN """
 RUNNING_BY_TENANT = """
 SELECT tenant_id, COUNT(*) FROM jobs_run WHERE status = 'running' AND NOT is_container AND tenant_id IN """
 
@@ -51,6 +51,7 @@ class Scene:
     tenants: dict[int, Tenant]
     running: Counter[int]  # by job, containers and single runs
     first_running: dict[int, int]  # job → the oldest run that is in the way
+    backfilled: Counter[int] = field(default_factory=Counter)  # of `running`, those of a backfill
     tenant_running: Counter[int] = field(default_factory=Counter)
 
     @classmethod
@@ -67,8 +68,9 @@ class Scene:
             offer=offer,
             jobs={job.pk: job for job in jobs},
             tenants={tenant.pk: tenant for tenant in found},
-            running=Counter({job: count for job, count, _first in counts}),
-            first_running={job: first for job, _count, first in counts},
+            running=Counter({job: count for job, count, _first, _backfilled in counts}),
+            first_running={job: first for job, _count, first, _backfilled in counts},
+            backfilled=Counter({job: int(backfilled) for job, _count, _first, backfilled in counts}),
         )
         scene._count_limited_tenants(lock=lock)
         return scene
@@ -93,6 +95,7 @@ class Scene:
         """Count a run that was just judged clear."""
         if run.parent_id is None:
             self.running[run.job_id] += 1
+            self.backfilled[run.job_id] += run.origin == Origin.BACKFILL
             self.first_running.setdefault(run.job_id, run.pk)
         if not run.is_container:
             self.tenant_running[run.tenant_id] += 1
@@ -104,7 +107,14 @@ class Scene:
             return CLEAR
         in_the_way = self.first_running[job.pk]
         is_first_try = run.tries_used == run.lost_count == 0
-        if job.overlap == OverlapPolicy.SKIP and run.origin == Origin.SCHEDULE and is_first_try:
+        # A backfill's run is of another instant: what is due now waits for it, and goes before the backfill's next.
+        is_only_backfill = self.running[job.pk] == self.backfilled[job.pk]
+        if (
+            job.overlap == OverlapPolicy.SKIP
+            and run.origin == Origin.SCHEDULE
+            and is_first_try
+            and not is_only_backfill
+        ):
             return Verdict(skip=say(ReasonCode.OVERLAP, run=in_the_way))
         return Verdict(wait=say(WaitReason.OVERLAP, run=in_the_way))
 
