@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Field, Model
 
 Row = Sequence[Any]
+Fields: TypeAlias = "tuple[Field[Any, Any], ...]"
 
 
 def update_many(
@@ -43,15 +45,8 @@ def update_many(
     found, update = names[: len(keys)], names[len(keys) :]
     if connection.vendor == "mysql":
         return _mysql_update(model, (found, update), values, guard, fixed)
-    source, params = _source(names, values)
-    target = _quote(model._meta.db_table)
-    sets = [f"{_column(one)} = v.{_alias(len(keys) + place)}" for place, one in enumerate(update)]
-    sets += [f"{_column(one)} = {_literal(one)}" for one, _value in fixed]
-    test = [f"{target}.{_column(one)} = v.{_alias(place)}" for place, one in enumerate(found)]
-    test += [f"{target}.{_column(one)} = {_literal(one)}" for one, _value in guard]
-    sql = f"UPDATE {target} SET {', '.join(sets)} FROM {source} WHERE {' AND '.join(test)}"
-    sql += f" RETURNING {target}.{_column(found[0])}"
-    rows_found = _fetch(sql, [*_second(fixed), *params, *_second(guard)])
+    sql = _update_text(model, tuple(found), tuple(update), _first(guard), _first(fixed))
+    rows_found = _fetch(sql, [*_second(fixed), *_source_params(values), *_second(guard)])
     return [row[0] for row in rows_found]
 
 
@@ -77,14 +72,8 @@ def insert_many(
     wanted = _fields(model, returning)
     if connection.vendor == "mysql":
         return _mysql_insert(model, (names, values), fixed, unique, wanted)
-    source, params = _source(names, values)
-    into = ", ".join(_column(one) for one in [*names, *(one for one, _value in fixed)])
-    chosen = ", ".join([*(f"v.{_alias(place)}" for place in range(len(names))), *(_literal(one) for one, _ in fixed)])
-    # "WHERE true": without it SQLite reads ON CONFLICT as a join's ON.
-    sql = f"INSERT INTO {_quote(model._meta.db_table)} ({into}) SELECT {chosen} FROM {source} WHERE true"
-    if unique:
-        sql += f" ON CONFLICT ({_column(_fields(model, [unique])[0])}) DO NOTHING"
-    return _fetch(sql + _returning(wanted), [*_second(fixed), *params])
+    sql = _insert_text(model, tuple(names), _first(fixed), unique)
+    return _fetch(sql + _returning(wanted), [*_second(fixed), *_source_params(values)])
 
 
 # --- values ---
@@ -117,11 +106,35 @@ def _defaults(model: type[Model], given: Sequence[Field[Any, Any]], same: Mappin
     }
 
 
+def _first(pairs: Iterable[tuple[Field[Any, Any], Any]]) -> Fields:
+    return tuple(field for field, _value in pairs)
+
+
 def _second(pairs: Iterable[tuple[Field[Any, Any], Any]]) -> list[Any]:
     return [value for _field, value in pairs]
 
 
 # --- SQL ---
+
+
+@cache
+def _update_text(model: type[Model], found: Fields, update: Fields, guard: Fields, fixed: Fields) -> str:
+    target = _quote(model._meta.db_table)
+    sets = [f"{_column(one)} = v.{_alias(len(found) + place)}" for place, one in enumerate(update)]
+    sets += [f"{_column(one)} = {_literal(one)}" for one in fixed]
+    test = [f"{target}.{_column(one)} = v.{_alias(place)}" for place, one in enumerate(found)]
+    test += [f"{target}.{_column(one)} = {_literal(one)}" for one in guard]
+    sql = f"UPDATE {target} SET {', '.join(sets)} FROM {_source((*found, *update))} WHERE {' AND '.join(test)}"
+    return sql + f" RETURNING {target}.{_column(found[0])}"
+
+
+@cache
+def _insert_text(model: type[Model], names: Fields, fixed: Fields, unique: str) -> str:
+    into = ", ".join(_column(one) for one in (*names, *fixed))
+    chosen = ", ".join([*(f"v.{_alias(place)}" for place in range(len(names))), *(_literal(one) for one in fixed)])
+    # "WHERE true": without it SQLite reads ON CONFLICT as a join's ON.
+    sql = f"INSERT INTO {_quote(model._meta.db_table)} ({into}) SELECT {chosen} FROM {_source(names)} WHERE true"
+    return sql + (f" ON CONFLICT ({_column(_fields(model, [unique])[0])}) DO NOTHING" if unique else "")
 
 
 def _quote(name: str) -> str:
@@ -146,14 +159,20 @@ def _literal(field: Field[Any, Any]) -> str:
     return f"%s::{_type(field)}" if connection.vendor == "postgresql" else "%s"
 
 
-def _source(fields: Sequence[Field[Any, Any]], rows: list[list[Any]]) -> tuple[str, list[Any]]:
-    """The rows as a table `v` with the columns c0, c1, … (PostgreSQL, SQLite), and its parameters."""
+def _source(fields: Fields) -> str:
+    """The rows as a table `v` with the columns c0, c1, … (PostgreSQL, SQLite)."""
     names = ", ".join(_alias(place) for place in range(len(fields)))
     if connection.vendor == "postgresql":
         arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
-        return f"unnest({arrays}) AS v({names})", [list(column) for column in zip(*rows, strict=True)]
+        return f"unnest({arrays}) AS v({names})"
     chosen = ", ".join(f"json_extract(value, '$[{place}]') AS {_alias(place)}" for place in range(len(fields)))
-    return f"(SELECT {chosen} FROM json_each(%s)) AS v", [json.dumps(rows)]
+    return f"(SELECT {chosen} FROM json_each(%s)) AS v"
+
+
+def _source_params(rows: list[list[Any]]) -> list[Any]:
+    if connection.vendor == "postgresql":
+        return [list(column) for column in zip(*rows, strict=True)]
+    return [json.dumps(rows)]
 
 
 def _returning(fields: Sequence[Field[Any, Any]]) -> str:
