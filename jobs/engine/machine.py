@@ -57,8 +57,8 @@ def _isolation() -> Iterator[str]:
 class Meter:
     """Looks at the machine from time to time; each look counts what was used since the one before.
 
-    Counted is the CPU of everybody but this worker, its zygote, and the runs that have ended since: short runs come
-    and go, and the slots bound them. A run that goes on is counted with the machine.
+    Counted is the CPU of everybody but this worker, its zygote and runners, and the runs that have ended since:
+    short runs come and go, and the slots bound them. A run that goes on is counted with the machine.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,9 @@ class Meter:
         """None at the first look: there is nothing yet to compare with."""
         quota = _cpu_quota()
         busy = _quota_used() if quota else _machine_used()
-        own = sum(_used_by(pid) for pid in (os.getpid(), *_children()))
+        zygotes = _children("self")
+        runners = [pid for zygote in zygotes for pid in _children(str(zygote))]
+        own = sum(_used_by(pid) for pid in (os.getpid(), *zygotes, *runners))
         seconds, before, own_before = at - self._at, self._busy, self._own
         is_first, self._at, self._busy, self._own = self._at == 0.0, at, busy, own
         self.memory_percent = _memory_percent()
@@ -101,10 +103,10 @@ def _used_by(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / TICKS
 
 
-def _children() -> list[int]:
-    """This process's own children: the zygote. Read by thread, which is cheap; psutil would read every process."""
+def _children(pid: str) -> list[int]:
+    """Ours is the zygote, and its are the runners. Read by thread, which is cheap; psutil would read every process."""
     found: list[int] = []
-    for path in Path("/proc/self/task").glob("*/children"):
+    for path in Path("/proc", pid, "task").glob("*/children"):
         try:
             found += [int(pid) for pid in path.read_text().split()]
         except OSError:

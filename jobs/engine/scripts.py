@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection
 from django.utils.translation import gettext as _
 
 from jobs import dbclock
 from jobs.engine.execution import Execution
 from jobs.executors.base import Outcome
-from jobs.models import Attempt
 from jobs.runner.client import RunnerPool
-from jobs.runner.spec import Ended, Output, RunnerSpec, RunnerUnavailable, Started
+from jobs.runner.spec import Ended, Output, RunnerSpec, RunnerUnavailable
 from jobs.states import ReasonCode
 
 # The runner gives a script two seconds after the lease deadline; we ask it to begin that much earlier.
@@ -48,15 +45,14 @@ class RunnerScripts:
             handle = self._pool.spawn(spec)
         except RunnerUnavailable as error:
             return Outcome(exit_code=None, end="cannot_start", reason_code=ReasonCode.CANNOT_START, reason=str(error))
+        self._execution.pid = handle.pid
         self._execution.on_interrupt(handle.cancel)
         self._execution.on_extend(lambda deadline: handle.extend(monotonic_of(deadline)))
         ended: Ended | None = None
         for event in handle.events():
             if isinstance(event, Output):
                 writer.write(event.text, event.stream, event.at)
-            elif isinstance(event, Started):
-                self._note_pid(handle.pid)
-            else:
+            elif isinstance(event, Ended):
                 ended = event
         if ended is None:
             return Outcome(exit_code=None, end="lease_lost", reason_code=ReasonCode.WORKER_LOST)
@@ -69,16 +65,6 @@ class RunnerScripts:
             words = _("%(count)s processes the script had left behind were killed.")
             writer.say(words % {"count": ended.leftover_count})
         return outcome_of(ended, timeout=self._timeout)
-
-    def _note_pid(self, pid: int) -> None:
-        """The runner's pid, not the script's: it outlives every process of the attempt.
-
-        Without it a restarted worker only waits for the lease, so a database that is away must not end the script.
-        """
-        try:
-            Attempt.objects.filter(pk=self._execution.claimed.attempt.pk).update(pid=pid)
-        except DatabaseError:
-            connection.close()
 
 
 def monotonic_of(boot_deadline: float) -> float:

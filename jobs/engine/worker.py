@@ -191,6 +191,7 @@ class Worker:
             self._beat()
         if boot >= self._next_sweep:
             self._next_sweep = boot + settings.PORTAL_SWEEP_SECONDS
+            self.runners.retire_idle()
             self._sweep(boot)
 
     def _check_executions(self, *, renew: bool) -> None:

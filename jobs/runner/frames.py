@@ -9,12 +9,17 @@ HEADER = struct.Struct("!cI")
 OUTPUT_HEAD = struct.Struct("!Bd")  # 1 stdout, 2 stderr; wall-clock seconds
 DEADLINE = struct.Struct("!d")
 PID = struct.Struct("!I")
+STARTED_BODY = struct.Struct("!Iddq")  # pid, wall, monotonic, the kernel's OOM count (-1: unknown)
+# Place in REASONS, exit code (-1: none), signal (0: none), started and ended on the wall clock, the same on the
+# monotonic clock, peak bytes, CPU seconds, bytes passed on, bytes dropped, leftovers, OOM hint; then a Failure.
+END_BODY = struct.Struct("!BiiddddQdQQI?")
+REASONS = ("exited", "timeout", "cancelled", "lease_expired", "worker_gone", "too_many_processes")
 
 # worker to zygote: bare messages, each with one descriptor; BARRIER is followed by a PID
 FORK, BARRIER = b"F", b"B"
 # worker to runner
 SPEC, EXTEND, CANCEL = b"S", b"X", b"C"
-# runner to worker
+# runner to worker; after its END a runner waits for the next SPEC
 HELLO, STARTED, OUTPUT, END = b"H", b"B", b"O", b"E"
 
 

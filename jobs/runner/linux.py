@@ -20,11 +20,12 @@ HANDLED = {
     signal.SIGXFSZ,
 }
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)  # told once, so that a call right after a fork does little
 
 
 def prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if _prctl(option, value, 0, 0, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
@@ -39,15 +40,54 @@ def die_with_parent() -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def oom_kill_count() -> int | None:
-    """Processes the kernel has killed for memory since boot, on this host."""
+class OomCount:
+    """How many processes the kernel has killed for memory: of our own cgroup where it tells, else of this host."""
+
+    def __init__(self) -> None:
+        self._path, self._before = next(
+            (place for place in _oom_places() if _count_after(*place) is not None), ("/proc/vmstat", b"\noom_kill ")
+        )
+
+    def read(self) -> int | None:
+        return _count_after(self._path, self._before)
+
+
+def _oom_places() -> list[tuple[str, bytes]]:
+    """Files that count, the nearest first: cgroup v2, cgroup v1 as the host sees it, the same inside a container."""
     try:
-        fd = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
+        groups = [line.split(":", 2) for line in _read("/proc/self/cgroup").decode().splitlines()]
     except OSError:
-        return None
+        return []
+    own = {names: path.rstrip("/") for _, names, path in groups}
+    places = []
+    if "" in own:
+        places.append((f"/sys/fs/cgroup{own['']}/memory.events", b"\noom_kill "))
+    if "memory" in own:
+        roots = (f"/sys/fs/cgroup/memory{own['memory']}", "/sys/fs/cgroup/memory")
+        places += [(f"{root}/memory.oom_control", b"\noom_kill ") for root in roots]
+    return places
+
+
+def _count_after(path: str, before: bytes) -> int | None:
     try:
-        _, _, rest = os.read(fd, 64 * 1024).partition(b"\noom_kill ")
+        _, _, rest = _read(path).partition(before)
         return int(rest.partition(b"\n")[0]) if rest else None
+    except (OSError, ValueError):
+        return None
+
+
+def thread_count() -> int:
+    """Of the whole host: cheap to ask, unlike our own descendants. 0 when it can't be told."""
+    try:
+        return int(_read("/proc/loadavg").split()[3].partition(b"/")[2])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 64 * 1024)
     finally:
         os.close(fd)
 

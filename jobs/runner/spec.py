@@ -1,12 +1,13 @@
-"""What a runner is told, and what it tells back."""
+"""What a runner is told, and what it tells back: the worker's side. The runner's own is `order`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
+
+from jobs.runner import order
 
 EndReason = Literal[
     "exited",  # the main process ended by itself: read exit_code or signal
@@ -14,6 +15,7 @@ EndReason = Literal[
     "cancelled",
     "lease_expired",
     "worker_gone",
+    "too_many_processes",  # more than process_limit at once
     "cannot_start",  # nothing ran: read error_code, error_subject, error
     "runner_died",  # the runner was killed; its script was killed with it
 ]
@@ -50,21 +52,16 @@ class RunnerSpec:
     cpu_limit: int | None = None  # seconds, each process
     file_size_limit: int | None = None  # bytes, each file
     open_files_limit: int | None = None
+    process_limit: int | None = None  # processes alive at once, looked at twice a second
 
-    def to_json(self) -> bytes:
-        # Surrogates (file names that are not UTF-8) survive as \udcxx escapes.
-        return json.dumps(asdict(self) | {"env": dict(self.env)}).encode("ascii")
-
-    @classmethod
-    def from_json(cls, raw: bytes) -> RunnerSpec:
-        fields: dict[str, Any] = json.loads(raw)
-        fields["argv"] = tuple(fields["argv"])
-        return cls(**fields)
+    def to_wire(self) -> bytes:
+        values = {name: getattr(self, name) for name in order.FIELDS} | {"env": dict(self.env)}
+        return order.to_wire(tuple(values.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """The script's main process has been exec'ed."""
+    """The script is on its way. Told only of scripts that live for a moment, or print."""
 
     pid: int
     at: datetime
@@ -92,7 +89,7 @@ class Ended:
     started_monotonic: float | None = None
     ended_monotonic: float | None = None
     peak_memory_bytes: int = 0  # of the largest process; never below the launcher's own ~10 MB
-    cpu_seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of every process of the attempt
     output_bytes: int = 0  # passed on
     dropped_bytes: int = 0  # beyond output_cap
     truncated: bool = False

@@ -6,14 +6,16 @@ import contextlib
 import os
 import signal
 from collections.abc import Collection
-from dataclasses import dataclass
+from resource import struct_rusage
 
 
-@dataclass(frozen=True, slots=True)
 class Process:
-    pid: int
-    parent: int
-    group: int
+    __slots__ = ("group", "parent", "pid")
+
+    def __init__(self, pid: int, parent: int, group: int) -> None:
+        self.pid = pid
+        self.parent = parent
+        self.group = group
 
 
 def look(pid: int) -> Process | None:
@@ -80,17 +82,40 @@ def _kill(process: Process, me: int) -> bool:
     return True
 
 
-def reap() -> tuple[dict[int, int], bool]:
-    """Collect every ended child: {pid: wait status}, and whether no child is left at all.
+def look_stopped(pid: int) -> bool:
+    """Whether the process is frozen by SIGSTOP."""
+    return _state(pid) == b"T"
+
+
+def _state(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return b""
+
+
+def command_of(pid: int) -> bytes:
+    """Its argument list; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            return line.read()
+    except OSError:
+        return b""
+
+
+def reap() -> tuple[list[tuple[int, int, struct_rusage]], bool]:
+    """Collect every ended child as (pid, wait status, what it and those it had waited for used), and whether no child
+    is left at all.
 
     The second value proves that the tree is empty: whatever still lives hangs below a child of the subreaper.
     """
-    ended: dict[int, int] = {}
+    ended: list[tuple[int, int, struct_rusage]] = []
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
             return ended, True
         if pid == 0:
             return ended, False
-        ended[pid] = status
+        ended.append((pid, status, usage))

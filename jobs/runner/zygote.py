@@ -1,5 +1,7 @@
 """One small, single-threaded process per worker that forks runners: a millisecond each.
 
+Each import here is a page or more in every runner, and a runner's fork copies them: keep it small.
+
 Started as `python -I -S zygote.py <descriptor>`. It ends when the worker's end of that socket is closed and
 its runners have ended. It kills what a runner that was itself killed leaves behind.
 """
@@ -8,20 +10,18 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import select
 import socket
 import sys
-import time
-import traceback
-from pathlib import Path
 
 # Last, so that nothing of ours can stand in for the library.
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
 
 from jobs.runner import frames, linux, tree
-from jobs.runner.supervise import run_attempt
+from jobs.runner.launch import lower_limit
+from jobs.runner.supervise import serve
 
-OOM_LOOK_SECONDS = 5
 FIRST_PAUSE = 5  # milliseconds between two looks for orphans that do not die
 
 
@@ -33,8 +33,6 @@ class Zygote:
         self._waiting: list[tuple[int, int]] = []  # (dead runner, descriptor to close when its orphans are gone)
         self._orphans = False
         self._pause = FIRST_PAUSE
-        self._oom_kills: int | None = None
-        self._oom_look_at = float("-inf")
 
     def serve(self) -> None:
         while self._control is not None or self._runners or self._orphans:
@@ -51,8 +49,8 @@ class Zygote:
     def _tend(self) -> None:
         """Reap. A runner that did not end by itself left orphans, and they are our children now."""
         ended, empty = tree.reap()
-        broken = any(status != 0 or pid not in self._runners for pid, status in ended.items())
-        self._runners -= ended.keys()
+        broken = any(status != 0 or pid not in self._runners for pid, status, _ in ended)
+        self._runners -= {pid for pid, _, _ in ended}
         if broken or self._orphans:
             self._orphans = not empty and bool(tree.kill_descendants(skip=self._runners))
             self._pause = min(self._pause * 2, 1000)
@@ -66,13 +64,6 @@ class Zygote:
             if runner not in self._runners:
                 os.close(fd)
         self._waiting = [(runner, fd) for runner, fd in self._waiting if runner in self._runners]
-
-    def _look_at_oom_kills(self) -> None:
-        """Reading /proc/vmstat takes as long as a fork, so not for each one."""
-        now = time.monotonic()
-        if now >= self._oom_look_at:
-            self._oom_look_at = now + OOM_LOOK_SECONDS
-            self._oom_kills = linux.oom_kill_count()
 
     def _obey(self, control: socket.socket) -> None:
         try:
@@ -95,7 +86,6 @@ class Zygote:
             self._tend()
 
     def _fork(self, control: socket.socket, fd: int) -> None:
-        self._look_at_oom_kills()
         try:
             pid = os.fork()
         except OSError as error:  # out of processes or memory: the worker sees the closed socket
@@ -112,20 +102,23 @@ class Zygote:
             self._child_signal.close()
             for _, waiting in self._waiting:
                 os.close(waiting)
-            run_attempt(socket.socket(fileno=fd), self._oom_kills)
+            serve(socket.socket(fileno=fd))
             code = 0
         except BaseException:  # a forked child never returns into the loop
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)
 
 
 def main() -> None:
     os.chdir("/")
+    os.umask(0o077)
+    lower_limit(resource.RLIMIT_CORE, 0)
     linux.outlive_stop_signals()
     linux.become_subreaper()
     gc.collect()
-    gc.freeze()  # keeps the collector from touching, and so copying, shared pages in each runner
+    gc.disable()  # it would touch, and so copy, shared pages in each runner; a runner retires before it grows
+    gc.freeze()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     Zygote(control).serve()

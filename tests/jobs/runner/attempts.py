@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.runner.client import RunnerHandle, RunnerPool
+from jobs.runner.client import RunnerPool
+from jobs.runner.handle import RunnerHandle
 from jobs.runner.spec import Ended, Event, Output, RunnerSpec, Started
 
 MARK = "RUNNER_TEST_MARK"  # in the environment of every process of one attempt, daemons included

@@ -210,3 +210,135 @@ def test_spawn_latency_is_printed(attempts: Attempts, capsys: pytest.CaptureFixt
     with capsys.disabled():
         spawn, line = (statistics.median(times) * 1000 for times in (spawns, lines))
         print(f"\nrunner: spawned after {spawn:.1f} ms, first line after {line:.1f} ms (medians of 20)")
+
+
+def test_a_runner_serves_one_attempt_after_another(attempts: Attempts) -> None:
+    pids = set()
+    for number in range(3):
+        attempt = attempts.shell(f"exit {number}")
+        assert attempt.end().exit_code == number
+        pids.add(attempt.handle.pid)
+    assert len(pids) == 1
+
+
+def test_a_runner_never_owns_two_scripts_at_a_time(attempts: Attempts) -> None:
+    first, second = attempts.start("sleep", "60"), attempts.start("sleep", "60")
+    assert first.handle.pid != second.handle.pid
+    os.kill(first.handle.pid, signal.SIGKILL)
+    assert first.end().reason == "runner_died"
+    assert len(second.processes()) == 1
+    second.handle.cancel()
+    assert second.end().reason == "cancelled"
+
+
+def test_nothing_of_an_attempt_reaches_the_next_one_of_its_runner(attempts: Attempts, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    first = attempts.shell(
+        "umask 0; ulimit -v; exec 9>kept; echo $ONLY_HERE",
+        cwd=str(inner),
+        env={"PATH": os.environ["PATH"], "ONLY_HERE": "secret"},
+        memory_limit=2**30,
+        file_size_limit=10**6,
+    )
+    first.end()
+    second = attempts.shell('pwd; umask; ulimit -v; ulimit -f; echo "[$ONLY_HERE]"; ls /proc/self/fd')
+    ended = second.end()
+    assert first.handle.pid == second.handle.pid
+    words = second.text("stdout").split()
+    assert words == [str(tmp_path), "0077", "unlimited", "unlimited", "[]", "0", "1", "2", "3"]
+    assert ended.peak_memory_bytes < 2**28
+
+
+def test_figures_are_of_the_one_attempt(attempts: Attempts) -> None:
+    heavy = attempts.python("b = bytearray(200 * 2**20)\nfor _ in range(3_000_000): pass").end()
+    light = attempts.shell(":").end()
+    assert heavy.peak_memory_bytes > 200 * 2**20 > 4 * light.peak_memory_bytes
+    assert heavy.cpu_seconds > light.cpu_seconds
+
+
+def test_words_that_come_too_late_do_not_reach_the_next_attempt(attempts: Attempts) -> None:
+    first = attempts.shell("exit 0")
+    first.end()
+    second = attempts.shell("sleep 0.3; exit 3")
+    first.handle.cancel()
+    first.handle.give_up()
+    first.handle.extend(time.monotonic() + 1)
+    assert (first.handle.pid, second.end().exit_code) == (second.handle.pid, 3)
+
+
+def test_cancel_that_crosses_the_end_is_not_the_next_attempts(attempts: Attempts) -> None:
+    for _ in range(30):
+        attempt = attempts.shell("exit 0")
+        attempt.handle.cancel()
+        assert attempt.end().reason in ("exited", "cancelled")
+        assert attempts.shell("exit 4").end().exit_code == 4
+
+
+def test_a_waiting_runner_that_was_killed_is_replaced(attempts: Attempts) -> None:
+    first = attempts.shell("exit 0")
+    first.end()
+    os.kill(first.handle.pid, signal.SIGKILL)
+    assert eventually(lambda: is_gone(first.handle.pid))
+    assert attempts.shell("exit 5").end().exit_code == 5
+
+
+def test_waiting_runners_go_with_their_zygote(attempts: Attempts) -> None:
+    first = attempts.shell("exit 0")
+    zygote = parent(first.handle.pid)
+    first.end()
+    os.kill(zygote, signal.SIGKILL)
+    assert eventually(lambda: is_gone(zygote))
+    second = attempts.shell("exit 5")
+    assert second.end().exit_code == 5
+    assert second.handle.pid != first.handle.pid
+    assert eventually(lambda: is_gone(first.handle.pid))
+
+
+def test_waiting_runners_retire(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = attempts.shell("exit 0")
+    attempt.end()
+    attempts.pool.retire_idle()
+    assert not is_gone(attempt.handle.pid)
+    monkeypatch.setattr("jobs.runner.client.IDLE_SECONDS", 0)
+    attempts.pool.retire_idle()
+    assert eventually(lambda: is_gone(attempt.handle.pid))
+
+
+def test_a_runner_that_has_served_enough_is_replaced(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.runner.client.MOST_ATTEMPTS", 2)
+    pids = []
+    for _ in range(3):
+        attempt = attempts.shell("exit 0")
+        attempt.end()
+        pids.append(attempt.handle.pid)
+    assert pids[0] == pids[1] != pids[2]
+
+
+@pytest.mark.parametrize("wait", ["", "sleep 0.3; "])
+def test_a_frozen_runner_is_woken_and_keeps_the_time_limit(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    monkeypatch.setattr("jobs.runner.connection.LOOK_SECONDS", 0.3)
+    attempt = attempts.shell(f"{wait}sleep 60", timeout=0.5)
+    os.kill(attempt.handle.pid, signal.SIGSTOP)
+    assert attempt.end().reason == "timeout"
+    assert attempt.processes() == []
+
+
+def test_a_cancel_wakes_a_frozen_runner_at_once(attempts: Attempts) -> None:
+    attempt = attempts.start("sleep", "60")
+    attempt.read_start()
+    os.kill(attempt.handle.pid, signal.SIGSTOP)
+    attempt.handle.cancel()
+    assert attempt.end().reason == "cancelled"
+
+
+def test_a_runner_that_is_frozen_again_and_again_is_killed(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.runner.connection.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("jobs.runner.connection.MOST_WAKES", 0)
+    attempt = attempts.start("sleep", "60")
+    attempt.read_start()
+    os.kill(attempt.handle.pid, signal.SIGSTOP)
+    assert attempt.end().reason == "runner_died"
+    assert attempt.processes() == []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runner.launch import explain, find_program
 from jobs.runner.spec import RunnerSpec
+from jobs.runner.startfailure import explain, find_program
 from tests.jobs.runner.attempts import Attempts
 
 
@@ -130,7 +130,7 @@ def test_file_name_that_is_not_utf8_survives(attempts: Attempts, tmp_path: Path)
 
 def test_report_that_was_cut_still_gives_a_sentence() -> None:
     spec = RunnerSpec(argv=("true",), env={}, cwd="/", lease_deadline=0)
-    failure = explain(b'["exec", 2', spec)
+    failure = explain(b"exec", spec)
     assert (failure.code, failure.sentence[-1]) == ("os_error", ".")
 
 
@@ -139,3 +139,18 @@ def test_relative_program_is_looked_up_in_the_working_directory(tmp_path: Path) 
     path = write(tmp_path / "bin" / "tool", "")
     spec = RunnerSpec(argv=("bin/tool",), env={}, cwd=str(tmp_path), lease_deadline=0)
     assert find_program("bin/tool", spec) == path
+
+
+def test_text_of_a_subclass_can_be_passed_on(attempts: Attempts) -> None:
+    class Marked(str):
+        __slots__ = ()
+
+    attempt = attempts.start("printenv", "WORDS", env={"PATH": os.environ["PATH"], "WORDS": Marked("a b")})
+    attempt.end()
+    assert attempt.text("stdout") == "a b\n"
+
+
+def test_runner_that_may_not_fork_says_so(attempts: Attempts) -> None:
+    spec = RunnerSpec(argv=("true",), env={}, cwd="/", lease_deadline=0)
+    failure = explain(b"setup\x0011\x00[Errno 11] Resource temporarily unavailable", spec)
+    assert (failure.code, "Resource temporarily unavailable" in failure.sentence) == ("os_error", True)

@@ -20,7 +20,8 @@ def test_look_reads_names_with_spaces_and_brackets() -> None:
     finally:
         process.kill()
         process.communicate()
-    assert found == tree.Process(process.pid, os.getpid(), process.pid)
+    assert found is not None
+    assert (found.pid, found.parent, found.group) == (process.pid, os.getpid(), process.pid)
 
 
 def test_look_finds_no_zombie_and_no_stranger() -> None:
