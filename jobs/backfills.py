@@ -6,6 +6,7 @@ its runs (beat every second, workers every few): a step locks the backfill's row
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -48,6 +49,7 @@ from jobs.runs import claim_order, request_cancel, row_values
 from jobs.scheduling.triggers import Trigger
 from jobs.states import ACTIVE, Origin, ReasonCode, RunStatus
 
+log = logging.getLogger(__name__)
 MOST_AT_ONCE = 100  # backfills that one sweep looks at
 
 
@@ -258,7 +260,18 @@ def _create(job: Job, instants: Iterable[datetime], *, actor: User | None, **fie
 def release(now: datetime) -> int:
     """Queue the next runs of every active backfill, and end what is done; idempotent. Returns how many were queued."""
     active = Backfill.objects.filter(state=BackfillState.ACTIVE).order_by("pk").values_list("pk", flat=True)
-    return sum(_step(pk, now) for pk in active[:MOST_AT_ONCE])
+    return sum(_step_quietly(pk, now) for pk in active[:MOST_AT_ONCE])
+
+
+def _step_quietly(pk: int, now: datetime) -> int:
+    """A defect or a lock in one must not hold up the others, nor whoever sweeps; the next sweep tries again."""
+    try:
+        return _step(pk, now)
+    except InterfaceError:
+        raise
+    except Exception:
+        log.exception("A backfill's next runs could not be queued; it is tried again.", extra={"backfill": pk})
+        return 0
 
 
 def _step(pk: int, now: datetime) -> int:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import close_old_connections
 
-from jobs import dbclock, retention
+from jobs import dbclock, retention, watchdog
 from jobs.bells import BELL_TASK, ring
 from jobs.engine import execute, reaper
 from jobs.engine.worker import Worker
@@ -50,6 +50,7 @@ def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
 @worker_ready.connect
 def _start(**kwargs: Any) -> None:
     for worker in _workers:
+        watchdog.watch("worker").started(dbclock.now())
         worker.start()
         for queue in worker.queues:
             ring(queue)

@@ -37,10 +37,10 @@ MOST_QUEUES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Silence:
-    """A subject without a sign of life since `began_at`; None when it never gave one."""
+    """A subject without a sign of life since `began_at`. One that never gave any is not silent: it was never there."""
 
     subject: str
-    began_at: datetime | None
+    began_at: datetime
 
 
 def silence_length() -> timedelta:
@@ -89,7 +89,7 @@ def last_life() -> datetime | None:
     return max((at for at in found if at is not None), default=None)
 
 
-def broker_answers() -> bool:
+def reach_broker() -> bool:
     """Whether the broker takes a connection within two seconds."""
     try:
         with current_app.connection_for_write(connect_timeout=BROKER_TIMEOUT_SECONDS) as broker:
@@ -139,15 +139,15 @@ def _close(pk: int, ended_at: datetime) -> bool:
     return Outage.objects.filter(pk=pk, ended_at=None).update(ended_at=ended_at, open_key=None) == 1
 
 
-def record(found: Iterable[Silence], *, now: datetime, by: str, broker_is_known: bool) -> None:
-    """Open what is newly silent, close what is silent no more. Nothing is ever opened twice."""
+def record(found: Iterable[Silence], *, now: datetime, by: str, broker_answers: bool) -> None:
+    """Open what is newly silent, close what is silent no more; the broker's only by who has reached it."""
     still_open = {outage.subject: outage for outage in Outage.objects.filter(ended_at=None)}
     silent = {silence.subject: silence for silence in found}
     for subject, silence in silent.items():
-        if subject not in still_open and silence.began_at is not None:
+        if subject not in still_open:
             open_outage(subject, silence.began_at, now=now, by=by)
     for subject, outage in still_open.items():
-        if subject in silent or (subject == Subject.BROKER and not broker_is_known):
+        if subject in silent or (subject == Subject.BROKER and not broker_answers):
             continue
         close_outage(outage, ended_at=_return_of(subject, now))
 
@@ -163,11 +163,15 @@ def _return_of(subject: str, now: datetime) -> datetime:
 
 
 class Watch:
-    """What one process remembers between its looks. Times are of the boot clock, suspended time included."""
+    """What one process remembers between its looks. Times are of the boot clock, suspended time included.
 
-    def __init__(self, name: str) -> None:
+    `is_patient`: it looks every few seconds by itself, so it can tell a break of its own from the silence of others.
+    """
+
+    def __init__(self, name: str, *, is_patient: bool = True) -> None:
         self.by = f"{name} {platform.node()}/{os.getpid()}"
-        self._since: float | None = None  # looking without a break since
+        self.is_patient = is_patient
+        self._judges_from: float | None = None
         self._last: tuple[float, float, datetime] | None = None  # boot, monotonic, database's clock of the last look
         self._lost_database_at: datetime | None = None
         self._broker_looked: float | None = None
@@ -187,45 +191,40 @@ class Watch:
         """The database could not be reached; what that lasts is written down when it is back."""
         if self._lost_database_at is None and self._last is not None:
             self._lost_database_at = self._last[2]
-        self._since = None
 
-    def look(self, now: datetime) -> None:
-        """One look. Bounded: four short statements, and every 15 s a connection to the broker."""
-        boot, monotonic = dbclock.boot_seconds(), time.monotonic()
-        self._note_gap(now, boot, monotonic)
-        self._last = (boot, monotonic, now)
-        if self._since is None:
-            self._since = boot
-        broker_silence = self._broker(now, boot)
-        if boot - self._since < silence_length().total_seconds():
-            return
+    def look(self, now: datetime, *, broker_is_up: bool | None = None) -> None:
+        """One look: a few short statements and, where the answer is not given, every 15 s a call to the broker."""
+        boot = dbclock.boot_seconds()
         try:
-            found = [*silences(now), *broker_silence]
-            record(found, now=now, by=self.by, broker_is_known=self._broker_is_up is not None)
+            if self._was_broken(now, boot) or (self._judges_from is None and self.is_patient):
+                self._judges_from = boot + silence_length().total_seconds()
+            silent_broker = self._broker(now, boot, broker_is_up)
+            if boot < (self._judges_from or 0):
+                return
+            record([*silences(now), *silent_broker], now=now, by=self.by, broker_answers=self._broker_is_up is True)
         except DatabaseError as error:  # a lock, a deadlock: the next look is in a few seconds
             log.warning("The watchdog could not look.", extra={"error": str(error)})
 
-    def _note_gap(self, now: datetime, boot: float, monotonic: float) -> None:
-        """What lies between two looks: the database was away, or the machine slept, or its clock was moved."""
+    def _was_broken(self, now: datetime, boot: float) -> bool:
+        """Whether the time since the last look says nothing about others; what everybody slept through is recorded."""
+        before, self._last = self._last, (boot, time.monotonic(), now)
+        lost_at, self._lost_database_at = self._lost_database_at, None
         length = silence_length()
-        if self._last is None:
-            return
-        last_boot, last_monotonic, last_now = self._last
-        if self._lost_database_at is not None:
-            if now - self._lost_database_at > length:
-                open_outage(Subject.DATABASE, self._lost_database_at, now=now, by=self.by, ended_at=now)
-            self._lost_database_at = None
-            self._since = None
-        elif now - last_now > length:
-            self._since = None
-            awake = monotonic - last_monotonic
-            slept = (now - last_now).total_seconds() - awake
-            if slept > length.total_seconds() and not self._others_lived(last_now + length, now):
+        if before is None:
+            return False
+        if lost_at is not None:
+            if now - lost_at > length:
+                open_outage(Subject.DATABASE, lost_at, now=now, by=self.by, ended_at=now)
+            return True
+        last_boot, last_monotonic, last_now = before
+        slept = (now - last_now).total_seconds() - (self._last[1] - last_monotonic)
+        if slept > length.total_seconds():  # the machine slept, or its clock was put forward
+            if not self._others_lived(last_now + length):
                 open_outage(Subject.PORTAL, last_now, now=now, by=self.by, ended_at=now)
-        elif boot - last_boot > length.total_seconds():  # stopped for a while; others may have lived
-            self._since = None
+            return True
+        return self.is_patient and boot - last_boot > length.total_seconds()  # this process was stopped for a while
 
-    def _others_lived(self, since: datetime, now: datetime) -> bool:
+    def _others_lived(self, since: datetime) -> bool:
         """Whether a process of another machine gave a sign of life while this one slept."""
         host = platform.node()[:120]
         return any(
@@ -233,10 +232,10 @@ class Watch:
             for model in (BeatHeartbeat, WorkerNode)
         )
 
-    def _broker(self, now: datetime, boot: float) -> list[Silence]:
-        if self._broker_looked is None or boot - self._broker_looked >= BROKER_EVERY_SECONDS:
+    def _broker(self, now: datetime, boot: float, is_up: bool | None) -> list[Silence]:
+        if is_up is not None or self._broker_looked is None or boot - self._broker_looked >= BROKER_EVERY_SECONDS:
             self._broker_looked = boot
-            self._broker_is_up = broker_answers()
+            self._broker_is_up = reach_broker() if is_up is None else is_up
             if self._broker_is_up or self._broker_seen_at is None:
                 self._broker_seen_at = now
         if self._broker_is_up or self._broker_seen_at is None or now - self._broker_seen_at < silence_length():
@@ -247,9 +246,9 @@ class Watch:
 _watches: dict[str, Watch] = {}
 
 
-def watch(name: str) -> Watch:
-    """This process's watch of that name ("beat", "worker")."""
-    return _watches.setdefault(name, Watch(name))
+def watch(name: str, *, is_patient: bool = True) -> Watch:
+    """This process's watch of that name ("beat", "worker", "web")."""
+    return _watches.setdefault(name, Watch(name, is_patient=is_patient))
 
 
 def look(now: datetime, name: str = "worker") -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -19,12 +20,14 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from kombu.exceptions import OperationalError as BrokerError
 
+from jobs import dbclock, watchdog
 from jobs.models import BeatHeartbeat, WorkerNode
 from portal import __version__
 from portal.celery import app
 
 logger = logging.getLogger(__name__)
 CACHE_SECONDS = 1.0  # so that anybody's requests cost the ledger and the broker at most one look a second
+OUTAGE_SECONDS = 5.0  # between two looks of the watchdog
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -96,6 +99,7 @@ class _Readiness:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at = -CACHE_SECONDS
+        self._outages_at = -OUTAGE_SECONDS
         self._failures: dict[str, str] = {}
 
     def failures(self) -> dict[str, str]:
@@ -104,7 +108,22 @@ class _Readiness:
                 found = {name: failure_of(check) for name, check in PARTS.items()}
                 self._log_changes(found)
                 self._failures, self._at = found, time.monotonic()
+                self._record_outages(found)
             return self._failures
+
+    def _record_outages(self, found: dict[str, str]) -> None:
+        """Whoever asks /readyz keeps the watchdog awake, also when beat and every worker are gone."""
+        if time.monotonic() - self._outages_at < OUTAGE_SECONDS or found.get("migrations"):
+            return
+        self._outages_at = time.monotonic()
+        watch = watchdog.watch("web", is_patient=False)
+        if found.get("database"):
+            watch.lost_database()
+            return
+        try:
+            watch.look(dbclock.now(), broker_is_up=not found.get("broker"))
+        except DatabaseError as error:
+            logger.warning("The watchdog could not look: %s", error)
 
     def _log_changes(self, found: dict[str, str]) -> None:
         for name, reason in found.items():

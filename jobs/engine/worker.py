@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import dbclock, nodes
+from jobs import backfills, dbclock, nodes, watchdog
 from jobs.bells import ring
 from jobs.engine import fanout, machine
 from jobs.engine.claim import Claimed, claim
@@ -166,6 +166,7 @@ class Worker:
             except DatabaseError as error:
                 self._contact_since = None
                 connection.close()
+                watchdog.watch("worker").lost_database()
                 log.warning("The database can't be reached; scripts go on.", extra={"error": str(error)})
             except Exception:
                 log.exception("The worker's watch failed; it goes on.")
@@ -269,12 +270,14 @@ class Worker:
             reap(now)
         release_own_dead(self.node)
         self._release_orphans()
+        backfills.release(now)
         label_waiting(now, offer=self.offer(), queues=self.queues)
         fanout.sweep(now)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=self.queues, not_before__lte=overdue)
         for queue in waiting.order_by().values_list("queue", flat=True).distinct():
             ring(queue)
+        watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------
     def _flush_forever(self) -> None:

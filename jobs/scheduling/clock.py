@@ -13,7 +13,7 @@ from django.db import close_old_connections, connection
 from django.db.models import Min
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from jobs import dbclock
+from jobs import backfills, dbclock, watchdog
 from jobs.bells import ring
 from jobs.models import BeatHeartbeat, Run, Schedule
 from jobs.scheduling.tick import tick
@@ -25,6 +25,7 @@ LONGEST_SLEEP = 1.0
 SHORTEST_SLEEP = 0.005
 MOST_BATCHES = 50  # then beat's other duties have a turn
 HEARTBEAT = timedelta(seconds=2)
+LOOK = timedelta(seconds=5)  # at the others
 STALE_HEARTBEAT = timedelta(days=1)
 
 
@@ -34,6 +35,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._beat_at: datetime | None = None
         self._rung_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._started_at: datetime | None = None
         super().__init__(*args, **kwargs)
         self.max_interval = LONGEST_SLEEP
@@ -45,6 +47,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             return min(housekeeping, self._ledger_tick())
         except DatabaseError as error:
             log.warning("The ledger can't be reached; beat tries again.", extra={"error": str(error)})
+            watchdog.watch("beat").lost_database()
             connection.close()
             dbclock.clock.reset()
             return LONGEST_SLEEP
@@ -60,10 +63,16 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             self._beat(now)
         if self._rung_at is None or now - self._rung_at >= timedelta(seconds=LONGEST_SLEEP):
             self._rung_at = now
+            backfills.release(now)
             ring_for_waiting(now)
+        if self._looked_at is None or now - self._looked_at >= LOOK:
+            self._looked_at = now
+            watchdog.look(now, "beat")
         return seconds_to_next(dbclock.now())
 
     def _beat(self, now: datetime) -> None:
+        if self._beat_at is None:
+            watchdog.watch("beat").started(now)
         self._started_at = self._started_at or now
         host, pid = platform.node(), os.getpid()
         BeatHeartbeat.objects.update_or_create(
