@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
-from jobs import backfills, dbclock
+from jobs import backfills
 from jobs.backfillplan import BackfillState, Direction, make_plan, params_at, window
 from jobs.backfills import BackfillRefusedError, Wish
 from jobs.fates import Fate
@@ -394,8 +394,3 @@ def test_the_command_refuses_in_one_sentence(options, words):
     rows.job()
     with pytest.raises(CommandError, match=words):
         call_command("backfill", *options)
-
-
-def test_the_clock_of_a_sweep_is_the_databases():
-    made(rows.job())
-    assert abs(Run.objects.latest("pk").created_at - dbclock.now()) < MINUTE
