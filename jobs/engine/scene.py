@@ -21,7 +21,8 @@ JOB_FIELDS = (
 )  # fmt: skip
 TENANT_FIELDS = ("id", "slug", "is_active", "running_limit", "timeout_limit", "log_bytes_limit")
 RUNNING_BY_JOB = """
-SELECT job_id, COUNT(*), MIN(id), SUM(CASE WHEN origin = 'backfill' THEN 1 ELSE 0 END) FROM jobs_run WHERE status = 'running' AND parent_id IS NULL AND job_id IN """
+SELECT job_id, COUNT(*), MIN(id), SUM(CASE WHEN origin = 'backfill' THEN 1 ELSE 0 END) FROM jobs_run
+WHERE status = 'running' AND parent_id IS NULL AND job_id IN """
 RUNNING_BY_TENANT = """
 SELECT tenant_id, COUNT(*) FROM jobs_run WHERE status = 'running' AND NOT is_container AND tenant_id IN """
 
