@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from accounts.models import Tenant
 from jobs import dbclock
 from jobs.definitions import digest, parse_definition, plain
-from jobs.models import Attempt, Job, JobRevision, Run, RunEvent, Schedule
+from jobs.ledgersql import insert_many, update_many
+from jobs.models import Attempt, Job, JobRevision, LogChunk, Run, RunEvent, Schedule
 from jobs.runs import row_values
 
 FAR = timedelta(days=1)
+CHUNK = 5000
 
 
 def add_job(slug: str, script: str, *, overlap: str = "skip", overlap_limit: int = 1) -> Job:
@@ -51,42 +53,43 @@ def add_runs(job: Job, count: int) -> None:
     RunEvent.objects.bulk_create([RunEvent(run=run, new=run.status, at=run.created_at) for run in runs], batch_size=500)
 
 
-def add_schedules(count: int) -> None:
-    """Schedules of one job each hundred, none due for a day."""
+def add_schedules(count: int, *, jobs: int = 100, overlap: str = "allow") -> None:
+    """Schedules that share so many jobs, each once a day at a time of its own, none due for a day."""
     now = dbclock.now()
-    jobs = [add_job(f"tick-{uuid4().hex[:12]}", "/bin/true", overlap="allow", overlap_limit=1000) for _ in range(100)]
-    rows = [
-        Schedule(
-            tenant_id=jobs[0].tenant_id,
-            job=jobs[index % len(jobs)],
-            kind="cron",
-            expression=f"{index % 60} {index // 60 % 24} * * *",
-            timezone="Asia/Shanghai",
-            anchor_at=now,
-            cursor_at=now,
-            next_fire_at=now + FAR,
-        )
-        for index in range(count)
-    ]
-    Schedule.objects.bulk_create(rows, batch_size=1000)
+    job_ids = _add_plain_jobs(jobs, overlap)
+    tenant = Tenant.objects.get(slug="bench").pk
+    same = {"tenant": tenant, "kind": "cron", "timezone": "Asia/Shanghai"}
+    same |= {"anchor_at": now, "cursor_at": now, "next_fire_at": now + FAR}
+    for start in range(0, count, CHUNK):
+        part = range(start, min(start + CHUNK, count))
+        rows = [(job_ids[place % jobs], f"{place % 60} {place // 60 % 24} * * *") for place in part]
+        insert_many(Schedule, ["job", "expression"], rows, same=same)
 
 
-def make_due(count: int) -> None:
-    """`count` of them have just come due (their trigger fires once a day, so each makes one run)."""
-    now = dbclock.now()
-    keys = list(Schedule.objects.order_by("pk").values_list("pk", flat=True)[:count])
-    minute = now.replace(second=0, microsecond=0)
-    Schedule.objects.filter(pk__in=keys).update(
-        kind="interval",
-        expression="1h",
-        anchor_at=minute - timedelta(hours=1),
-        cursor_at=minute - timedelta(minutes=1),
-        next_fire_at=minute,
-    )
+def _add_plain_jobs(count: int, overlap: str) -> list[int]:
+    """Many jobs like one of `add_job`, in few statements."""
+    like = add_job(f"like-{uuid4().hex[:12]}", "/bin/true", overlap=overlap, overlap_limit=1000)
+    assert like.revision is not None
+    same = {"tenant": like.tenant_id, "kind": like.kind, "params": like.params, "overlap": overlap}
+    same |= {"overlap_limit": 1000}
+    rows = [(slug, slug) for slug in (f"tick-{uuid4().hex[:12]}" for _ in range(count))]
+    ids = [pk for (pk,) in insert_many(Job, ["slug", "name"], rows, same=same, returning=["id"])]
+    same = {"tenant": like.tenant_id, "number": 1, "definition": like.revision.definition, "digest": "0" * 64}
+    revisions = insert_many(JobRevision, ["job"], [(pk,) for pk in ids], same=same, returning=["job_id", "id"])
+    update_many(Job, ["id"], ["revision"], revisions)
+    return ids
+
+
+def make_due(count: int, at: datetime | None = None, *, skip: int = 0) -> list[int]:
+    """`count` of them, after the first `skip`, fire at that moment (default: this minute), then a day later."""
+    moment = (at or dbclock.now().replace(second=0)).replace(microsecond=0)
+    keys = list(Schedule.objects.order_by("pk").values_list("pk", flat=True)[skip : skip + count])
+    expression = f"{moment.second} {moment.minute} {moment.hour} * * *"
+    same = {"expression": expression, "timezone": "UTC", "next_fire_at": moment}
+    update_many(Schedule, ["id"], [], [(pk,) for pk in keys], same=same | {"cursor_at": moment - timedelta(minutes=1)})
+    return keys
 
 
 def clear_schedules() -> None:
-    RunEvent.objects.all().delete()
-    Attempt.objects.all().delete()
-    Run.objects.all().delete()
-    Schedule.objects.all().delete()
+    for model in (RunEvent, LogChunk, Attempt, Run, Schedule):
+        model.objects.all()._raw_delete(using="default")

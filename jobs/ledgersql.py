@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
-from django.db import connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import CharField, Field, ForeignKey, IntegerField, Model, TextField
 
 Row = Sequence[Any]
 Fields: TypeAlias = "tuple[Field[Any, Any], ...]"
@@ -84,8 +84,22 @@ def _fields(model: type[Model], names: Iterable[str]) -> list[Field[Any, Any]]:
 
 
 def _prepared(fields: Sequence[Field[Any, Any]], rows: Iterable[Row]) -> list[list[Any]]:
-    prepare = [field.get_db_prep_save for field in fields]
-    return [[one(value, connection) for one, value in zip(prepare, row, strict=True)] for row in rows]
+    """The columns, not the rows, each converted as `save()` would."""
+    columns = list(zip(*rows, strict=True))
+    if columns and len(columns) != len(fields):
+        raise ValueError(f"Each row has {len(columns)} values for {len(fields)} columns.")
+    return [_converted(field, column) for field, column in zip(fields, columns, strict=False)]
+
+
+def _converted(field: Field[Any, Any], values: Iterable[Any]) -> list[Any]:
+    """Numbers and texts pass as they are: asking the field about each would be most of the work."""
+    kind = field.target_field if isinstance(field, ForeignKey) else field
+    if isinstance(kind, IntegerField):
+        return list(values)
+    if isinstance(kind, CharField | TextField):
+        return [None if value is None else str(value) for value in values]
+    here = connections[DEFAULT_DB_ALIAS]  # not the proxy, which looks itself up at each use
+    return [field.get_db_prep_save(value, here) for value in values]
 
 
 def _constants(model: type[Model], values: Mapping[str, Any]) -> list[tuple[Field[Any, Any], Any]]:
@@ -169,10 +183,10 @@ def _source(fields: Fields) -> str:
     return f"(SELECT {chosen} FROM json_each(%s)) AS v"
 
 
-def _source_params(rows: list[list[Any]]) -> list[Any]:
+def _source_params(columns: list[list[Any]]) -> list[Any]:
     if connection.vendor == "postgresql":
-        return [list(column) for column in zip(*rows, strict=True)]
-    return [json.dumps(rows)]
+        return columns
+    return [json.dumps(list(zip(*columns, strict=True)))]
 
 
 def _returning(fields: Sequence[Field[Any, Any]]) -> str:
@@ -191,7 +205,7 @@ def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 def _mysql_update(
     model: type[Model],
     fields: tuple[list[Field[Any, Any]], list[Field[Any, Any]]],
-    rows: list[list[Any]],
+    columns: list[list[Any]],
     guard: list[tuple[Field[Any, Any], Any]],
     fixed: list[tuple[Field[Any, Any], Any]],
 ) -> list[Any]:
@@ -203,12 +217,12 @@ def _mysql_update(
     joined = f"{_quote(model._meta.db_table)} AS t JOIN {source} ON {' AND '.join(test)}"
     guarded = " AND ".join([f"t.{_column(one)} = %s" for one, _value in guard] or ["true"])
     chosen = f"SELECT {first} FROM {joined} WHERE {guarded} FOR UPDATE"
-    found = [row[0] for row in _fetch(chosen, [_document(rows), *_second(guard)])]
+    found = [row[0] for row in _fetch(chosen, [_document(columns), *_second(guard)])]
     if not found:
         return []
     sets = [f"t.{_column(one)} = v.{_alias(len(keys) + place)}" for place, one in enumerate(update)]
     sets += [f"t.{_column(one)} = %s" for one, _value in fixed]
-    params = [_document(rows), *_second(fixed), *_second(guard)]
+    params = [_document(columns), *_second(fixed), *_second(guard)]
     _fetch(f"UPDATE {joined} SET {', '.join(sets)} WHERE {guarded}", params)
     return found
 
@@ -224,9 +238,9 @@ def _mysql_type(field: Field[Any, Any]) -> str:
     return "longtext" if kind in ("json", "longtext") or kind.startswith("varchar") else kind
 
 
-def _document(rows: list[list[Any]]) -> str:
-    plain = [[int(value) if isinstance(value, bool) else value for value in row] for row in rows]
-    return json.dumps(plain)
+def _document(columns: list[list[Any]]) -> str:
+    rows = zip(*columns, strict=True)
+    return json.dumps([[int(value) if isinstance(value, bool) else value for value in row] for row in rows])
 
 
 def _mysql_insert(
@@ -236,7 +250,8 @@ def _mysql_insert(
     unique: str,
     wanted: list[Field[Any, Any]],
 ) -> list[tuple[Any, ...]]:
-    names, rows = content
+    names, columns = content
+    rows = list(zip(*columns, strict=True))
     constants = _second(fixed)
     into = ", ".join(_column(one) for one in [*names, *(one for one, _value in fixed)])
     places = f"({', '.join(['%s'] * (len(names) + len(fixed)))})"
@@ -248,7 +263,7 @@ def _mysql_insert(
     if not unique:
         raise ValueError("MySQL has no RETURNING: name the unique column by which new rows are found again.")
     key = names.index(_fields(model, [unique])[0])
-    values = [row[key] for row in rows]
+    values = columns[key]
     known = {row[0] for row in _select(model, [names[key]], names[key], values)}
     _fetch(sql, params)
     return _select(model, wanted, names[key], [value for value in values if value not in known])

@@ -5,28 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connection, transaction
 from django.db.models import Min
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from jobs import backfills, dbclock, watchdog
-from jobs.bells import ring
-from jobs.models import BeatHeartbeat, Run, Schedule
+from jobs.bells import MOST_BELLS_AT_ONCE, ring
+from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.scheduling.tick import tick
 from jobs.states import RunStatus
 from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 LONGEST_SLEEP = 1.0
-SHORTEST_SLEEP = 0.005
+SHORTEST_SLEEP = 0.002
 MOST_BATCHES = 50  # then beat's other duties have a turn
 HEARTBEAT = timedelta(seconds=2)
 LOOK = timedelta(seconds=5)  # at the others
 STALE_HEARTBEAT = timedelta(days=1)
+BETWEEN_RINGS = timedelta(milliseconds=50)  # however many retries come due
+MOST_FRUITLESS = 9  # 2 ms doubled so often is a second
 
 
 class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -34,17 +38,20 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         self._beat_at: datetime | None = None
-        self._rung_at: datetime | None = None
         self._looked_at: datetime | None = None
         self._started_at: datetime | None = None
+        self._ring_at: datetime | None = None  # when waiting runs are rung for again
+        self._housekeeping_boot = 0.0
+        self._fruitless = 0
         super().__init__(*args, **kwargs)
         self.max_interval = LONGEST_SLEEP
 
     def tick(self, *args: object, **kwargs: object) -> float:
         """Seconds to sleep. Without a database beat goes on trying: nothing is lost, the cursor waits."""
         try:
-            housekeeping: float = super().tick(*args, **kwargs) or 0.0
-            return min(housekeeping, self._ledger_tick())
+            done = self._ledger_tick()
+            housekeeping = self._housekeeping(*args, **kwargs)
+            return min(self._sleep(dbclock.now(), is_fruitless=not done), housekeeping)
         except DatabaseError as error:
             log.warning("The ledger can't be reached; beat tries again.", extra={"error": str(error)})
             watchdog.watch("beat").lost_database()
@@ -52,23 +59,46 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             dbclock.clock.reset()
             return LONGEST_SLEEP
 
-    def _ledger_tick(self) -> float:
+    def _housekeeping(self, *args: object, **kwargs: object) -> float:
+        """django-celery-beat's own tick, which asks the database twice: not more often than it asked for."""
+        left = self._housekeeping_boot - dbclock.boot_seconds()
+        if left > 0:
+            return left
+        seconds: float = super().tick(*args, **kwargs) or 0.0
+        self._housekeeping_boot = dbclock.boot_seconds() + seconds
+        return seconds
+
+    def _ledger_tick(self) -> int:
+        """How many schedules were decided."""
         close_old_connections()
         now = dbclock.now()
         failpoint("beat.before_tick")
+        bells = Bells()
+        done = 0
         for _batch in range(MOST_BATCHES):
-            if not tick(dbclock.now()).has_more:
+            ticked = tick(dbclock.now(), ring=bells.ring_on_commit)
+            done += ticked.schedules
+            if not ticked.has_more:
                 break
         if self._beat_at is None or now - self._beat_at >= HEARTBEAT:
             self._beat(now)
-        if self._rung_at is None or now - self._rung_at >= timedelta(seconds=LONGEST_SLEEP):
-            self._rung_at = now
+        if self._ring_at is None or now >= self._ring_at:
             backfills.release(now)
             ring_for_waiting(now)
+            self._ring_at = now + timedelta(seconds=LONGEST_SLEEP)
         if self._looked_at is None or now - self._looked_at >= LOOK:
             self._looked_at = now
             watchdog.look(now, "beat")
-        return seconds_to_next(dbclock.now())
+        return done
+
+    def _sleep(self, now: datetime, *, is_fruitless: bool) -> float:
+        """Until the next fire time or the next ring; longer and longer while others hold what is due."""
+        retry = next_retry(now)
+        if retry is not None and self._ring_at is not None:
+            self._ring_at = min(self._ring_at, max(retry, now + BETWEEN_RINGS))
+        seconds = seconds_until(now, next_fire(), self._ring_at)
+        self._fruitless = self._fruitless + 1 if is_fruitless and seconds <= SHORTEST_SLEEP else 0
+        return min(seconds * float(2 ** min(self._fruitless, MOST_FRUITLESS)), LONGEST_SLEEP)
 
     def _beat(self, now: datetime) -> None:
         if self._beat_at is None:
@@ -84,24 +114,61 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._beat_at = now
 
 
+class Bells:
+    """The bells of one pass over many batches: a queue whose slots have all been woken is not rung again.
+
+    Once the broker does not answer, no more are tried: each try may take seconds, and fire times are due.
+    """
+
+    def __init__(self) -> None:
+        self._rung: Counter[str] = Counter()
+        self._is_deaf = False
+
+    def ring_on_commit(self, queues: Sequence[str]) -> None:
+        if queues:
+            transaction.on_commit(lambda: self._ring(Counter(queues)), robust=True)
+
+    def _ring(self, counts: Counter[str]) -> None:
+        for queue, count in counts.items():
+            times = min(count, MOST_BELLS_AT_ONCE - self._rung[queue])
+            if times > 0 and not self._is_deaf:
+                self._rung[queue] += times
+                self._is_deaf = not ring(queue, times)
+
+
 def ring_for_waiting(now: datetime) -> None:
-    """Wake the queues in which a due run waits: retries whose back-off is over, and bells that got lost."""
-    waiting = Run.objects.filter(status=RunStatus.QUEUED, not_before__lte=now)
-    for queue in waiting.order_by().values_list("queue", flat=True).distinct():
-        ring(queue)
+    """Wake the queues in which a due run waits: retries whose back-off is over, and bells that got lost.
+
+    Only queues that a living worker serves: in the others bells would pile up. One look into the index for each,
+    however many runs wait.
+    """
+    living = now - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    nodes = WorkerNode.objects.filter(last_seen_at__gte=living, stopped_at__isnull=True, is_draining=False)
+    served = {queue for queues in nodes.order_by().values_list("queues", flat=True).distinct() for queue in queues}
+    for queue in sorted(served):
+        waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=now)
+        if waiting.exists() and not ring(queue):
+            break
 
 
-def seconds_to_next(now: datetime) -> float:
-    """How long beat may sleep: until the next fire time or the next retry, at most a second."""
-    fire = Schedule.objects.aggregate(at=Min("next_fire_at"))["at"]
+def next_fire() -> datetime | None:
+    """The earliest fire time of all schedules; it may have passed."""
+    found: datetime | None = Schedule.objects.aggregate(at=Min("next_fire_at"))["at"]
+    return found
+
+
+def next_retry(now: datetime) -> datetime | None:
+    """The earliest moment within the longest sleep from which a waiting run may start."""
     horizon = now + timedelta(seconds=LONGEST_SLEEP)
-    retry = Run.objects.filter(status=RunStatus.QUEUED, not_before__gt=now, not_before__lt=horizon).aggregate(
-        at=Min("not_before")
-    )["at"]
-    moments = [moment for moment in (fire, retry) if moment is not None]
-    if not moments:
-        return LONGEST_SLEEP
-    seconds: float = (min(moments) - now).total_seconds()
+    soon = Run.objects.filter(status=RunStatus.QUEUED, not_before__gt=now, not_before__lt=horizon)
+    found: datetime | None = soon.aggregate(at=Min("not_before"))["at"]
+    return found
+
+
+def seconds_until(now: datetime, *moments: datetime | None) -> float:
+    """How long beat may sleep: until the first of the moments, a second at most."""
+    known = [moment for moment in moments if moment is not None]
+    seconds: float = (min(known) - now).total_seconds() if known else LONGEST_SLEEP
     return min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)
 
 

@@ -8,7 +8,7 @@ A batch costs the same few statements whatever its size.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,8 +66,8 @@ class _Batch:
     has_more: bool = False
 
 
-def tick(now: datetime, *, batch: int = BATCH) -> Ticked:
-    """Decide every fire time due at `now` of up to `batch` schedules."""
+def tick(now: datetime, *, batch: int = BATCH, ring: Callable[[Sequence[str]], None] = ring_on_commit) -> Ticked:
+    """Decide every fire time due at `now` of up to `batch` schedules; `ring` gets the queue of each new run."""
     with transaction.atomic():
         due = lock_due(now, batch)
         if not due:
@@ -78,7 +78,7 @@ def tick(now: datetime, *, batch: int = BATCH) -> Ticked:
         created = _insert(work)
         update_many(Schedule, ["id"], ["cursor_at", "next_fire_at"], work.moves)
         transaction.on_commit(lambda: failpoint("tick.after_commit"))
-        ring_on_commit(_queues_to_ring(created, now))
+        ring(_queues_to_ring(created, now))
         failpoint("tick.before_commit")
     return Ticked(schedules=len(due), runs=len(created), has_more=work.has_more)
 

@@ -95,6 +95,14 @@ def test_nothing_to_do_asks_nothing():
     assert statements(lambda: insert_many(RunEvent, ["run_id"], [])) == 0
 
 
+def test_rows_that_do_not_fit_the_columns_are_refused():
+    run = rows.run(rows.job())
+    with pytest.raises(ValueError, match="3 values for 2 columns"):
+        update_many(Run, ["id"], ["exit_code"], [(run.pk, 1, 2)])
+    with pytest.raises(ValueError, match="shorter"):
+        update_many(Run, ["id"], ["exit_code"], [(run.pk, 1), (run.pk,)])
+
+
 def test_many_rows_cost_as_many_statements_as_one():
     job = rows.job()
     runs = [rows.run(job) for _ in range(30)]
