@@ -7,7 +7,7 @@ PY = $(VENV)/bin/python
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench faults chaos clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,14 @@ check:  ## Format, lint, types, migrations, deployment settings, translations
 bench:  ## Measure; one JSON line per figure
 	@$(SETUP) --dev
 	@exec $(PY) -m bench $(ARGS)
+
+faults:  ## Every fault on every ledger and broker, by private servers; FAULTS_LANE=postgres, SLOW=1, ARGS="-k drain"
+	@$(SETUP) --dev
+	@exec $(PY) -m tests.faults $(if $(SLOW),--slow) $(ARGS)
+
+chaos:  ## A seeded random walk of faults: MINUTES=10 SEED=… LANE=sqlite|postgres|mariadb
+	@$(SETUP) --dev
+	@exec $(PY) -m tests.faults.chaos --minutes $(or $(MINUTES),10) --lane $(or $(LANE),sqlite) $(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what set-up made; data in var/ stays
 	@rm -rf frontend/dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,6 +32,8 @@ say end
 exit {code}
 """
 
+MOMENT = 0.005  # half of what /proc/uptime can tell
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -74,7 +76,8 @@ class Witness:
         """How many scripts lived at the same moment, at most."""
         moments = []
         for lines in self.by_attempt().values():
-            moments += [(lines[0].at, 1), (lines[-1].at, -1)]
+            # A script that left one line lived a moment; otherwise an end goes before a start of the same moment.
+            moments += [(lines[0].at, 1), (max(lines[-1].at, lines[0].at + MOMENT), -1)]
         most = now = 0
         for _at, step in sorted(moments):
             now += step
