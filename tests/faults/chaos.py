@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import queue
 import random
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -27,8 +29,9 @@ from tests.servers import MissingError
 from tests.stack import Stack, free_port
 
 LEASE = {"PORTAL_LEASE_SECONDS": "12", "PORTAL_HEARTBEAT_SECONDS": "2", "PORTAL_SWEEP_SECONDS": "1"}
+PEOPLE = ("request", "cancel", "disable", "enable", "edit", "bells", "limit")
 LOOK_SECONDS = 5.0
-SHELL_SECONDS = 10.0  # a command that finds no database is not waited for
+SHELL_SECONDS = 25.0  # a command that finds no database or no broker is not waited for any longer
 
 
 class Walk:
@@ -41,6 +44,9 @@ class Walk:
         self._log = log
         self._began = time.monotonic()
         self._database_is_away = False
+        self._asked: queue.Queue[Step | None] = queue.Queue()
+        self._people = threading.Thread(target=self._serve_people, daemon=True)
+        self._people.start()
 
     def write(self, **facts: Any) -> None:
         self._log.write(json.dumps({"after": round(time.monotonic() - self._began, 2), **facts}) + "\n")
@@ -60,11 +66,24 @@ class Walk:
                     self.look()
                     look_at = time.monotonic() + LOOK_SECONDS
                 time.sleep(min(wait, 0.5))
-            try:
-                told = getattr(self, step.action)(**step.facts)
-            except Exception as error:  # a step may find nothing, or a server that is away
-                told = f"not done: {str(error).strip().splitlines()[-1:]}"
-            self.write(**step.words(), told=told)
+            if step.action in PEOPLE:
+                self._asked.put(step)
+            else:
+                self._perform(step)
+        self._asked.put(None)
+        self._people.join(timeout=SHELL_SECONDS * 3)
+
+    def _serve_people(self) -> None:
+        """What people do waits for nobody else: with a frozen server it may take long."""
+        while (step := self._asked.get()) is not None:
+            self._perform(step)
+
+    def _perform(self, step: Step) -> None:
+        try:
+            told = getattr(self, step.action)(**step.facts)
+        except Exception as error:  # a step may find nothing, or a server that is away
+            told = f"not done: {str(error).strip().splitlines()[-1:]}"
+        self.write(**step.words(), told=told)
 
     def look(self) -> None:
         """What must hold at every moment: no process outlives its run."""
@@ -139,31 +158,31 @@ class Walk:
         self._database_is_away = False
 
     # --- people
-    def _people(self, call: str) -> str:
+    def _call(self, call: str) -> str:
         if self._database_is_away:
             return "not done: the database is away"
         return self.stack.shell(f"from tests.faults import walkjobs; walkjobs.{call}", timeout=SHELL_SECONDS)
 
     def request(self, job: str, count: int) -> str:
-        return self._people(f"ask({job!r}, {count})")
+        return self._call(f"ask({job!r}, {count})")
 
     def cancel(self, nth: int) -> str:
-        return self._people(f"cancel({nth})")
+        return self._call(f"cancel({nth})")
 
     def disable(self, job: str) -> str:
-        return self._people(f"switch({job!r}, False)")
+        return self._call(f"switch({job!r}, False)")
 
     def enable(self, job: str) -> str:
-        return self._people(f"switch({job!r}, True)")
+        return self._call(f"switch({job!r}, True)")
 
     def edit(self, job: str, seconds: float) -> str:
-        return self._people(f"edit({job!r}, {seconds}, {str(self.stack.folder)!r})")
+        return self._call(f"edit({job!r}, {seconds}, {str(self.stack.folder)!r})")
 
     def bells(self, count: int, queue: str) -> str:
-        return self._people(f"forge({count}, {queue!r})")
+        return self._call(f"forge({count}, {queue!r})")
 
     def limit(self, most: int) -> str:
-        return self._people(f"limit({most})")
+        return self._call(f"limit({most})")
 
 
 def walk(lane: str, *, seed: int, seconds: float, folder: Path) -> list[str]:
