@@ -6,7 +6,10 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
+from portal.lib.sturdy import use_sturdy_redis
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+use_sturdy_redis()
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.stack import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.faults]
+pytestmark = pytest.mark.stack
 
 FORGED = """
 from celery import current_app
@@ -35,20 +35,30 @@ from kombu.connection import Connection
 from django.conf import settings
 bodies = [
     (b"not json", "application/json"), (b"\\xff\\xfe\\x00", "application/json"), (b"[]", "application/json"),
-    (b'{"a": 1}', "application/json"), (pickle.dumps({}), "application/x-python-serialize"), (b"x", "text/nonsense"),
+    (b'{"a": 1}', "application/json"), (b"[" * 100_000, "application/json"),
+    (pickle.dumps({}), "application/x-python-serialize"), (b"x", "text/nonsense"),
 ]
-headers = {"task": "jobs.work", "id": "1", "lang": "py", "root_id": None, "parent_id": None, "group": None}
+known = {"task": "jobs.work", "id": "1", "lang": "py", "root_id": None, "parent_id": None, "group": None}
+strange = [known | other for other in ({"task": {"a": 1}}, {"task": None}, {"id": []}, {"expires": "x"}, {"eta": [1]})]
 with Connection(settings.CELERY_BROKER_URL) as connection:
     producer = connection.Producer()
     for body, kind in bodies:
-        for heads in ({}, headers):
+        for heads in ({}, known, *strange):
             producer.publish(
                 body, routing_key="default", content_type=kind, content_encoding="utf-8", headers=heads, serializer=None
             )
 """
 
 
-@pytest.mark.parametrize("bells", [FORGED, DOUBLED, HUGE, UNREADABLE], ids=["forged", "doubled", "huge", "unreadable"])
+@pytest.mark.parametrize(
+    "bells",
+    [
+        pytest.param(FORGED, id="forged", marks=pytest.mark.faults),
+        pytest.param(DOUBLED, id="doubled", marks=pytest.mark.faults),
+        pytest.param(HUGE, id="huge", marks=pytest.mark.faults),
+        pytest.param(UNREADABLE, id="unreadable"),
+    ],
+)
 def test_a_worker_takes_no_harm_from_bells_and_runs_each_run_once(stack, witness, bells):
     stack.add_jobs(witness.job("quiet"), witness.job("after"))
     worker = stack.start_worker()
@@ -61,10 +71,11 @@ def test_a_worker_takes_no_harm_from_bells_and_runs_each_run_once(stack, witness
     assert worker.poll() is None
 
 
-@pytest.mark.lanes("postgres", "sqlite")
+@pytest.mark.faults
+@pytest.mark.lanes("sqlite", "postgres")
 def test_a_worker_outlives_garbage_in_the_broker_itself(stack, witness):
     stack.add_jobs(witness.job("after"))
-    stack.start_worker()
+    worker = stack.start_worker()
     garbage = """
 import redis
 from django.conf import settings
@@ -76,6 +87,7 @@ for item in (b"garbage", b"{}", b"[]", b"null", b'{"body": 1}', b"\\xff" * 100, 
     [run] = stack.request("after")
     wait_for(lambda: stack.status_of(run) == "succeeded", "the run")
     assert witness.starts() == [run]
+    assert worker.poll() is None
 
 
 def was_heard(stack) -> bool:
@@ -84,6 +96,9 @@ def was_heard(stack) -> bool:
 from celery import current_app
 import portal.celery
 with current_app.connection_for_read() as connection:
-    print(connection.default_channel.queue_declare("default", passive=True).message_count)
+    try:
+        print(connection.default_channel.queue_declare("default", passive=True).message_count)
+    except connection.channel_errors:  # on Redis an empty list is no list
+        print(0)
 """
     return int(stack.shell(count)) == 0
