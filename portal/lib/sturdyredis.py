@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class Channel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call,unused-ignore]
         except MALFORMED as error:
             log.warning(
                 "An entry of the broker that is no message was thrown away.", extra={"error": repr(error)[:200]}
