@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import amqp
+import amqp  # type: ignore[import-untyped]
 import redis
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.imports import symbol_by_name
