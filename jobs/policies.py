@@ -24,6 +24,21 @@ class OverlapPolicy(TextChoices):
     CANCEL_PREVIOUS = "cancel_previous", _("Cancel the earlier run")
 
 
+class CalendarPolicy(TextChoices):
+    """What happens to a fire time on a day that the schedule's calendar does not work."""
+
+    SKIP = "skip", _("Skip it")
+    RUN_BEFORE = "run_before", _("Run on the working day before")
+    RUN_AFTER = "run_after", _("Run on the next working day")
+
+
+class AfterFreeze(TextChoices):
+    """What happens, when a freeze is over, to what came due while it was in force."""
+
+    SKIP = "skip", _("Nothing: what was frozen stays skipped")
+    RUN_ONCE = "run_once", _("The newest fire time of each schedule runs")
+
+
 class BackoffPolicy(TextChoices):
     """How the delay grows between tries."""
 

@@ -41,6 +41,24 @@ SENTENCES = {
     "misfire.catch_up_full": _(
         "%(count)s fire times until %(last_at)s were missed: catching up runs the oldest 100 and no more."
     ),
+    "calendar.holiday": _("%(date)s is a day off in the calendar “%(calendar)s”: %(day)s."),
+    "calendar.weekend": _("%(date)s is not a working day in the calendar “%(calendar)s”."),
+    "calendar.blackout": _("The blackout window “%(window)s” closes this time, until %(until_at)s."),
+    "calendar.merged": _(
+        "%(date)s is a day off in the calendar “%(calendar)s”; the fire time of %(into_at)s runs in its place."
+    ),
+    "calendar.too_late": _(
+        "%(date)s is a day off in the calendar “%(calendar)s”, and %(moved_at)s, to which it would have been moved, "
+        "had passed when that became known."
+    ),
+    "calendar.moved": _("Moved from %(from_at)s, a day off in the calendar “%(calendar)s”, to %(moved_at)s."),
+    "frozen": _("The freeze “%(freeze)s” is in force until %(until_at)s: %(why)s"),
+    "frozen.open": _("The freeze “%(freeze)s” is in force until somebody ends it: %(why)s"),
+    "any.many_excluded": ngettext_lazy(
+        "%(count)d fire time until %(last_at)s was excluded: %(why)s",
+        "%(count)d fire times until %(last_at)s were excluded: %(why)s",
+        "count",
+    ),
     "cancelled_by_user": _("Cancelled by %(user)s."),
     "cancelled_by_user.nobody": _("Cancelled."),
     "cancelled_by_user.job_deleted": _("The job was deleted."),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
-from jobs import dbclock
+from jobs import dbclock, freezes
 from jobs.bells import ring_on_commit
 from jobs.ledgersql import insert_many, update_many
 from jobs.models import Job, JobRevision, Run, RunEvent
@@ -22,6 +22,7 @@ from jobs.parts import whole_of
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, quote, say
 from jobs.runparams import validate_run_params
+from jobs.scheduling.closed import frozen_reason
 from jobs.states import ACTIVE, NOT_RUN, TRANSITIONS, Origin, ReasonCode, RunStatus, WaitReason
 
 AGEING = timedelta(minutes=10)
@@ -45,6 +46,24 @@ class Again:
     only_shards: tuple[int, ...] = ()  # of a run in parts: those; none: all
 
 
+class FrozenError(RunRefusedError):
+    """A change freeze is in force. `may_override`: the actor has the right to confirm it and run all the same."""
+
+    def __init__(self, words: str, *, may_override: bool) -> None:
+        super().__init__(words)
+        self.may_override = may_override
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    origin: str
+    actor: User | None
+    params: Mapping[str, Any]
+    dedupe_key: str = ""
+    again: Again | None = None
+    despite_freeze: bool = False
+
+
 def create_run(
     job: Job,
     *,
@@ -56,21 +75,45 @@ def create_run(
 ) -> Run:
     """One intended execution of the job's published revision, due now; rings after commit.
 
-    The same `dedupe_key` gives the same run. Raises RunRefusedError, or RunParamsError for bad parameter values.
+    The same `dedupe_key` gives the same run. Raises RunRefusedError, or RunParamsError for bad parameter values;
+    FrozenError when somebody asks for it while a change freeze is in force.
     """
+    asked = _Asked(origin=origin, actor=actor, params=params or {}, dedupe_key=dedupe_key, again=again)
+    return _create(job, asked)
+
+
+def create_run_despite_freeze(
+    job: Job,
+    *,
+    origin: str,
+    actor: User | None,
+    params: Mapping[str, Any] | None = None,
+    dedupe_key: str = "",
+    again: Again | None = None,
+) -> Run:
+    """The same, confirmed by somebody who may: no freeze holds this run, and the audit trail says so."""
+    asked = _Asked(
+        origin=origin, actor=actor, params=params or {}, dedupe_key=dedupe_key, again=again, despite_freeze=True
+    )
+    return _create(job, asked)
+
+
+def _create(job: Job, asked: _Asked) -> Run:
+    again, actor = asked.again, asked.actor
     chosen = again.run.revision if again and not again.use_latest else job.revision
     if chosen is None or job.archived_at is not None:
         raise RunRefusedError(_("This job has been deleted or was never saved whole. Open it, save it, and try again."))
     if not job.tenant.is_active:
         raise RunRefusedError(_("The tenant is disabled. Ask a platform admin to enable it."))
-    values = validate_run_params(chosen.definition.get("run_params", []), dict(params or {}))
+    values = validate_run_params(chosen.definition.get("run_params", []), dict(asked.params))
     now = dbclock.now()
+    frozen = _checked_freeze(job, asked, now)
     with transaction.atomic():
         run, is_new = Run.objects.get_or_create(
-            dedupe_key=dedupe_key or f"{origin}:{uuid4()}",
-            defaults=row_values(job, chosen, origin=origin, now=now)
+            dedupe_key=asked.dedupe_key or f"{asked.origin}:{uuid4()}",
+            defaults=row_values(job, chosen, origin=asked.origin, now=now)
             | {"requested_by": actor, "params": values, "rerun_of": again.run if again else None}
-            | _parts_values(chosen, again),
+            | {"despite_freeze": frozen is not None, **_parts_values(chosen, again)},
         )
         if not is_new:
             return run
@@ -78,6 +121,8 @@ def create_run(
         make_way(job, newest=run, now=now)
         if actor is not None:
             audit.record("jobs.run.requested", actor=actor, target=run, summary=f"{job.slug} #{run.pk}")
+        if frozen is not None:
+            audit.record("jobs.run.despite_freeze", actor=actor, target=run, summary=f"{job.slug} #{run.pk}: {frozen}")
         ring_on_commit([run.queue])
     return run
 
@@ -86,6 +131,25 @@ def _parts_values(chosen: JobRevision, again: Again | None) -> dict[str, Any]:
     """Whether the run is made of parts: what its own revision says, whatever the job says by now."""
     rule = chosen.definition.get("fan_out") or {}
     return {"is_container": bool(rule.get("mode")), "only_shards": list(again.only_shards) if again else []}
+
+
+def _checked_freeze(job: Job, asked: _Asked, now: datetime) -> str | None:
+    """The name of the freeze that is overridden; None without one. Only what somebody asks for now is refused."""
+    if asked.origin not in (Origin.MANUAL, Origin.API):
+        return None
+    freeze = freezes.in_force_for(job, now)
+    if freeze is None or (asked.dedupe_key and Run.objects.filter(dedupe_key=asked.dedupe_key).exists()):
+        return None
+    may_override = freezes.may_override(asked.actor, job, freeze)
+    if asked.despite_freeze and may_override:
+        return freeze.name
+    words = frozen_reason(ReasonCode.FROZEN, freeze.closure()).text
+    advice = (
+        _("Confirm that it is to run despite the freeze, or wait until it is over.")
+        if may_override
+        else _("Wait until it is over, or ask somebody who may run jobs despite a freeze.")
+    )
+    raise FrozenError(f"{words} {advice}", may_override=may_override)
 
 
 def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -> dict[str, Any]:
@@ -286,14 +350,15 @@ def cancel_columns(run: Run) -> dict[str, Any]:
     return {name: getattr(run, f"cancel_{name}") for name in ("reason_code", "reason", "reason_args")}
 
 
-def rerun(run: Run, *, actor: User | None, use_latest: bool = False) -> Run:
+def rerun(run: Run, *, actor: User | None, use_latest: bool = False, despite_freeze: bool = False) -> Run:
     """A new run with the same parameters that points at the old one; with its revision, or the latest.
 
     A part is repeated in a whole of its own, so that it has its number again.
     """
     if run.parent is not None and run.shard_index is not None:
         return rerun_parts(run.parent, [run.shard_index], actor=actor)
-    return create_run(
+    create = create_run_despite_freeze if despite_freeze else create_run
+    return create(
         run.job,
         origin=Origin.MANUAL,
         actor=actor,

@@ -5,6 +5,9 @@ VIEW = [
     "jobs.view_schedule",
     "jobs.view_run",
     "jobs.view_jobrevision",
+    "jobs.view_calendar",
+    "jobs.view_blackout",
+    "jobs.view_freeze",
     "datasources.view_datasource",
 ]
 OPERATE = [*VIEW, "jobs.run_job"]
@@ -12,10 +15,13 @@ EDIT = [
     *OPERATE,
     "jobs.add_job", "jobs.change_job", "jobs.delete_job",
     "jobs.add_schedule", "jobs.change_schedule", "jobs.delete_schedule",
+    "jobs.add_calendar", "jobs.change_calendar", "jobs.delete_calendar",
+    "jobs.add_blackout", "jobs.change_blackout", "jobs.delete_blackout",
     "datasources.use_datasource", "datasources.use_secret", "datasources.view_secret",
 ]  # fmt: skip
 ADMINISTER = [
     *EDIT,
+    "jobs.add_freeze", "jobs.change_freeze", "jobs.override_freeze",
     "datasources.add_datasource", "datasources.change_datasource", "datasources.delete_datasource",
     "datasources.add_secret", "datasources.change_secret", "datasources.delete_secret",
     "accounts.view_membership", "accounts.add_membership", "accounts.change_membership", "accounts.delete_membership",

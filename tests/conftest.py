@@ -85,8 +85,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
     """Rows of the next test have the same ids."""
+    from jobs import freezes
     from jobs.engine import published
     from jobs.scheduling import due
 
     published.forget()
     due.forget()
+    freezes.forget()

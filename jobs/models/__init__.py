@@ -2,6 +2,8 @@
 
 from jobs.models.backfill import Backfill
 from jobs.models.beat import BeatHeartbeat
+from jobs.models.calendar import Blackout, Calendar, CalendarDay
+from jobs.models.freeze import Freeze
 from jobs.models.job import Job, JobUserGrant
 from jobs.models.log import LogChunk
 from jobs.models.node import WorkerNode
@@ -16,6 +18,10 @@ __all__ = [
     "Attempt",
     "Backfill",
     "BeatHeartbeat",
+    "Blackout",
+    "Calendar",
+    "CalendarDay",
+    "Freeze",
     "Job",
     "JobRevision",
     "JobUserGrant",

@@ -97,6 +97,7 @@ class Run(models.Model):
     )
     tries_used = models.PositiveIntegerField(_("tries used"), default=0)
     lost_count = models.PositiveIntegerField(_("workers lost"), default=0)
+    despite_freeze = models.BooleanField(_("runs despite a freeze"), default=False, editable=False)
     released_count = models.PositiveIntegerField(_("attempts given back"), default=0)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True, blank=True)
     cancel_reason_code = models.CharField(max_length=40, blank=True, default="", editable=False)

@@ -6,14 +6,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TenantOwned
+from jobs.models.calendar import Calendar
 from jobs.models.job import Job
-from jobs.policies import MisfirePolicy
+from jobs.policies import CalendarPolicy, MisfirePolicy
 
 
 class TriggerKind(models.TextChoices):
     CRON = "cron", _("Cron")
     INTERVAL = "interval", _("Interval")
     ONCE = "once", _("Once")
+    WORKDAY = "workday", _("Working days of the month")
 
 
 class Schedule(TenantOwned):
@@ -32,6 +34,12 @@ class Schedule(TenantOwned):
         _("when missed"), max_length=20, choices=MisfirePolicy.choices, default=MisfirePolicy.RUN_ONCE
     )
     grace = models.DurationField(_("grace period"), default=timedelta(seconds=300))
+    calendar = models.ForeignKey(
+        Calendar, models.PROTECT, null=True, blank=True, related_name="schedules", verbose_name=_("calendar")
+    )
+    calendar_policy = models.CharField(
+        _("on days off"), max_length=12, choices=CalendarPolicy.choices, default=CalendarPolicy.SKIP
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     anchor_at = models.DateTimeField(_("anchor"), editable=False)  # intervals count from here
     cursor_at = models.DateTimeField(editable=False)

@@ -16,6 +16,7 @@ from jobs.scheduling import wording_en, wording_zh
 from jobs.scheduling.cron import parse_cron
 from jobs.scheduling.rhythm import days_of, times_of
 from jobs.scheduling.triggers import CronTrigger, IntervalTrigger, Trigger, parse_trigger
+from jobs.scheduling.workdays import WorkdayTrigger
 from jobs.scheduling.zones import wall_at
 from portal.lib.durations import split_duration
 
@@ -34,6 +35,8 @@ def describe(kind: str, expression: str, timezone: str, language: str | None = N
         return str(words.cron(times_of(rule), days_of(rule)))
     if isinstance(trigger, IntervalTrigger):
         return str(words.interval(split_duration(trigger.every)))
+    if isinstance(trigger, WorkdayTrigger):
+        return str(words.workday(trigger.days, [f"{clock:%H:%M:%S}".removesuffix(":00") for clock in trigger.times]))
     return str(words.once(wall_at(ZoneInfo(timezone), trigger.at)))
 
 

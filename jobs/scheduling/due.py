@@ -14,7 +14,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from jobs.models import Job, JobRevision, Run, Schedule
-from jobs.policies import OverlapPolicy
+from jobs.policies import CalendarPolicy, OverlapPolicy
 from jobs.scheduling.triggers import Trigger, parse_trigger
 from jobs.states import ACTIVE, Origin, RunStatus
 
@@ -60,6 +60,8 @@ class Due:
     is_enabled: bool
     anchor_at: datetime
     cursor_at: datetime
+    calendar_id: int | None = None
+    calendar_policy: str = CalendarPolicy.SKIP
 
 
 class HasTrigger(Protocol):
@@ -87,6 +89,7 @@ def _trigger(kind: str, expression: str, zone: str, anchor: datetime | None) -> 
 
 
 _SCHEDULE = ("pk", "kind", "expression", "timezone", "misfire", "grace", "is_enabled", "anchor_at", "cursor_at")
+_CALENDAR = ("calendar_id", "calendar_policy")
 _JOB = ("pk", "tenant_id", "tenant__is_active", "is_enabled", "archived_at", "revision_id")
 _JOB_POLICY = ("overlap", "overlap_limit", "queue", "priority", "fan_out")
 _JOB_FIELDS = tuple(name.replace("tenant__", "tenant_") for name in (*_JOB, *_JOB_POLICY))
@@ -98,44 +101,47 @@ def lock_due(now: datetime, batch: int) -> list[Due]:
     features = connection.features
     if features.has_select_for_update:
         rows = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
-    found = list(rows.values_list("job_id", *_SCHEDULE)[:batch])
-    jobs = _jobs({row[0] for row in found})
-    return [Due(job=jobs[row[0]], **dict(zip(_SCHEDULE, row[1:], strict=True))) for row in found]
+    names = (*_SCHEDULE, *_CALENDAR)
+    found = list(rows.values_list("job_id", *names)[:batch])
+    jobs = _jobs({row[0] for row in found}, now)
+    return [Due(job=jobs[row[0]], **dict(zip(names, row[1:], strict=True))) for row in found]
 
 
-def _jobs(keys: Collection[int]) -> dict[int, DueJob]:
+def _jobs(keys: Collection[int], now: datetime) -> dict[int, DueJob]:
     rows = [
         dict(zip(_JOB_FIELDS, row, strict=True))
         for row in Job.objects.filter(pk__in=keys).order_by().values_list(*_JOB, *_JOB_POLICY)
     ]
-    blockers = _blockers([row["pk"] for row in rows if row["overlap"] == OverlapPolicy.SKIP])
-    active = _active([row["pk"] for row in rows if row["overlap"] == OverlapPolicy.QUEUE])
+    blockers = _blockers([row["pk"] for row in rows if row["overlap"] == OverlapPolicy.SKIP], now)
+    active = _active([row["pk"] for row in rows if row["overlap"] == OverlapPolicy.QUEUE], now)
     return {row["pk"]: DueJob(**row, blocker=blockers.get(row["pk"]), active=active.get(row["pk"], 0)) for row in rows}
 
 
-def _blockers(keys: Sequence[int]) -> dict[int, int | None]:
+def _blockers(keys: Sequence[int], now: datetime) -> dict[int, int | None]:
     """One active run of each job, a running one if there is: one look into the index each, however many there are.
 
     A backfill's runs are of other instants and go behind: they are in nobody's way.
     """
     if not keys:
         return {}
-    runs = _in_the_way().filter(job=OuterRef("pk"))
+    runs = _in_the_way(now).filter(job=OuterRef("pk"))
     running = Subquery(runs.filter(status=RunStatus.RUNNING).values("pk")[:1])
     queued = Subquery(runs.filter(status=RunStatus.QUEUED).values("pk")[:1])
     jobs = Job.objects.filter(pk__in=keys).order_by().annotate(blocker=Coalesce(running, queued))
     return dict(jobs.values_list("pk", "blocker"))
 
 
-def _active(keys: Sequence[int]) -> dict[int, int]:
+def _active(keys: Sequence[int], now: datetime) -> dict[int, int]:
     if not keys:
         return {}
-    rows = _in_the_way().filter(job_id__in=keys, status__in=ACTIVE)
+    rows = _in_the_way(now).filter(job_id__in=keys, status__in=ACTIVE)
     return dict(rows.values("job_id").annotate(count=Count("pk")).values_list("job_id", "count"))
 
 
-def _in_the_way() -> QuerySet[Run]:
-    return Run.objects.filter(parent__isnull=True).exclude(origin=Origin.BACKFILL).order_by()
+def _in_the_way(now: datetime) -> QuerySet[Run]:
+    """Without what a calendar has moved to a later day: until then it is in nobody's way."""
+    runs = Run.objects.filter(parent__isnull=True).exclude(origin=Origin.BACKFILL).order_by()
+    return runs.exclude(status=RunStatus.QUEUED, origin=Origin.SCHEDULE, not_before__gt=now, tries_used=0, lost_count=0)
 
 
 _defaults: dict[int, dict[str, Any]] = {}  # by revision, which never changes

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from jobs.bells import ring_on_commit
+from jobs.calendars import Book
 from jobs.ledgersql import insert_many, update_many
 from jobs.models import Run, RunEvent, Schedule
 from jobs.policies import OverlapPolicy
 from jobs.queries.fireledger import rule_args
 from jobs.reasons import Reason, say
 from jobs.runs import claim_order, fire_key, make_way
+from jobs.scheduling.closed import excluded_reason, moved_reason
 from jobs.scheduling.cron import TriggerError
-from jobs.scheduling.due import Due, default_params, lock_due, trigger_of
-from jobs.scheduling.gates import Gate, Passage, gates_for, pass_through
+from jobs.scheduling.due import Due, default_params, lock_due
+from jobs.scheduling.exclusions import Rule
+from jobs.scheduling.gates import Gate, Passage, gates_for, pass_through, tenant_gate
 from jobs.scheduling.misfire import Decision, Missed, decide
+from jobs.scheduling.plan import Excluded, Plan, PlannedRun, Until, plan
 from jobs.states import Origin, ReasonCode, RunStatus
 from portal.lib.failpoints import failpoint
 
@@ -61,6 +65,7 @@ class _Batch:
 
     now: datetime
     gates: list[Gate]
+    book: Book
     rows: list[_Row] = field(default_factory=list)
     moves: list[tuple[int, datetime, datetime | None]] = field(default_factory=list)  # schedule, cursor, next
     has_more: bool = False
@@ -72,7 +77,7 @@ def tick(now: datetime, *, batch: int = BATCH, ring: Callable[[Sequence[str]], N
         due = lock_due(now, batch)
         if not due:
             return Ticked()
-        work = _Batch(now=now, gates=gates_for(due, now=now), has_more=len(due) == batch)
+        work = _Batch(now=now, gates=gates_for(due, now=now), book=Book.of(due), has_more=len(due) == batch)
         for schedule in due:
             _decide(schedule, work)
         created = _insert(work)
@@ -106,8 +111,12 @@ def _decide(schedule: Due, work: _Batch) -> None:
 
 
 def _fire(schedule: Due, work: _Batch) -> None:
+    rule = work.book.rule(schedule, schedule.job)
+    if not rule.is_empty:
+        _fire_by_rule(schedule, rule, work)
+        return
     decision = decide(
-        trigger_of(schedule),
+        work.book.trigger(schedule),
         cursor_at=schedule.cursor_at,
         now=work.now,
         grace=schedule.grace,
@@ -124,7 +133,37 @@ def _fire(schedule: Due, work: _Batch) -> None:
     work.has_more |= decision.has_more
 
 
-def _missed(schedule: Due, missed: Missed, decision: Decision, now: datetime) -> _Row:
+def _fire_by_rule(schedule: Due, rule: Rule, work: _Batch) -> None:
+    """Decide a schedule that a calendar, a blackout or a freeze may touch."""
+    due = Until(cursor_at=schedule.cursor_at, now=work.now, grace=schedule.grace, policy=schedule.misfire)
+    found = plan(work.book.trigger(schedule), rule, due)
+    rows = [_missed(schedule, missed, found, work.now) for missed in found.missed]
+    rows += [_excluded(schedule, span, rule, work.now) for span in found.excluded]
+    rows += [_planned(schedule, run, rule, work) for run in found.runs]
+    work.rows += rows
+    work.moves.append((schedule.pk, found.cursor_at, found.next_at))
+    work.has_more |= found.has_more
+
+
+def _planned(schedule: Due, planned: PlannedRun, rule: Rule, work: _Batch) -> _Row:
+    moment = planned.outcome.at if planned.outcome and planned.outcome.at else work.now
+    passage = Passage(at=planned.at, not_before=max(moment, work.now))
+    # What is to run on another day meets its overlap rule there, in the claim.
+    gates = work.gates if passage.not_before <= work.now else [tenant_gate]
+    row = _row(schedule, pass_through(gates, schedule, passage), planned.coalesced)
+    if row.status == RunStatus.QUEUED and planned.outcome is not None:
+        return replace(row, reason=moved_reason(planned.outcome, rule))
+    return row
+
+
+def _excluded(schedule: Due, span: Excluded, rule: Rule, now: datetime) -> _Row:
+    """One instant is skipped; a span of many is written like a span of missed ones, with the rule that lists them."""
+    reason = excluded_reason(span, rule, rule_args(schedule))
+    status = RunStatus.SKIPPED if span.count == 1 else RunStatus.MISSED
+    return _Row(schedule=schedule, at=span.first, not_before=now, coalesced=span.count, status=status, reason=reason)
+
+
+def _missed(schedule: Due, missed: Missed, decision: Decision | Plan, now: datetime) -> _Row:
     key = "misfire.catch_up_full" if decision.is_alert else "misfire"
     rule = {"rule": rule_args(schedule)} if missed.count > 1 else {}
     reason = say(ReasonCode.MISFIRE, key, count=missed.count, last_at=missed.last, **rule)
@@ -192,7 +231,9 @@ def _make_way(created: Mapping[int, _Row], now: datetime) -> None:
     keys = [
         pk
         for pk, row in created.items()
-        if row.status == RunStatus.QUEUED and row.schedule.job.overlap == OverlapPolicy.CANCEL_PREVIOUS
+        if row.status == RunStatus.QUEUED
+        and row.not_before <= now
+        and row.schedule.job.overlap == OverlapPolicy.CANCEL_PREVIOUS
     ]
     for run in Run.objects.filter(pk__in=keys).select_related("job").order_by("pk") if keys else ():
         make_way(run.job, newest=run, now=now)

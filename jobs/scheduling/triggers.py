@@ -1,4 +1,4 @@
-"""When a schedule fires: cron, interval and once. PURE: the caller says what time it is.
+"""When a schedule fires: cron, interval, once and working days. PURE: the caller says what time it is.
 
 When clocks change, a cron rule with a time of day fires once: in a gap at the first instant after it, in a
 repeated hour in the first pass. A cron rule with a rhythm (hour `*` or `*/n`, minute `*` or steps) and an
@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from jobs.scheduling.calendars import WorkCalendar
 from jobs.scheduling.cron import FIRST_YEAR, LAST_YEAR, CronRule, TriggerError, parse_cron
 from jobs.scheduling.walls import count_walls, next_wall
+from jobs.scheduling.workdays import WORKDAY, WorkdayTrigger, parse_workday
 from jobs.scheduling.zones import (
     SECOND,
     changes,
@@ -123,13 +125,22 @@ class OnceTrigger(_Stepwise):
         return int(after < self.at <= until)
 
 
+AnyTrigger = CronTrigger | IntervalTrigger | OnceTrigger | WorkdayTrigger
+
+
 def parse_trigger(
-    kind: str, expression: str, timezone: str, anchor: datetime, now: datetime | None = None
-) -> CronTrigger | IntervalTrigger | OnceTrigger:
+    kind: str,
+    expression: str,
+    timezone: str,
+    anchor: datetime,
+    now: datetime | None = None,
+    calendar: WorkCalendar | None = None,
+) -> AnyTrigger:
     """Build the trigger of a schedule; raises TriggerError with one sentence.
 
-    `anchor` is where an interval counts from. With `now`, a trigger that can never fire after it is refused:
-    give it when a person saves a trigger, not when a stored one is loaded.
+    `anchor` is where an interval counts from, `calendar` whose working days a rule of working days means.
+    With `now`, a trigger that can never fire after it is refused: give it when a person saves a trigger, not when
+    a stored one is loaded.
     """
     if timezone not in zone_names():
         raise TriggerError(
@@ -139,16 +150,18 @@ def parse_trigger(
         )
     if not expression.strip():
         raise TriggerError(_("Say when the job is to fire: the expression is empty."))
-    trigger: CronTrigger | IntervalTrigger | OnceTrigger
+    trigger: AnyTrigger
     if kind == CRON:
         trigger = CronTrigger(parse_cron(expression).expression, timezone)
     elif kind == INTERVAL:
         trigger = IntervalTrigger(_parse_interval(expression), anchor, timezone)
     elif kind == ONCE:
         trigger = OnceTrigger(_parse_moment(expression, timezone))
+    elif kind == WORKDAY:
+        trigger = parse_workday(expression, timezone, calendar)
     else:
         raise TriggerError(
-            _("“%(kind)s” is not a kind of trigger: use cron, interval or once.") % {"kind": kind[:40]},
+            _("“%(kind)s” is not a kind of trigger: use cron, interval, once or workday.") % {"kind": kind[:40]},
             field="kind",
         )
     if now is not None and trigger.next_after(now) is None:
@@ -289,7 +302,7 @@ def _resolve_wall(wall: datetime, timezone: str) -> datetime:
     )
 
 
-def _never(trigger: CronTrigger | IntervalTrigger | OnceTrigger) -> TriggerError:
+def _never(trigger: AnyTrigger) -> TriggerError:
     if isinstance(trigger, OnceTrigger):
         return TriggerError(_("This date and time is in the past: choose one that is still to come."))
     if isinstance(trigger, CronTrigger) and (years := parse_cron(trigger.expression).years):
@@ -297,4 +310,6 @@ def _never(trigger: CronTrigger | IntervalTrigger | OnceTrigger) -> TriggerError
             _("The expression never fires again: check the day and the years %(first)d to %(last)d.")
             % {"first": years[0], "last": years[-1]}
         )
+    if isinstance(trigger, WorkdayTrigger):
+        return TriggerError(_("The expression never fires: the calendar has no such working day in any month."))
     return TriggerError(_("The expression never fires: no day matches the day, month and day of week fields."))

@@ -47,6 +47,19 @@ def once(wall: datetime) -> str:
     return f"Once, on {wall.day} {MONTHS[wall.month]} {wall.year} at {_time(wall)}"
 
 
+def workday(days: tuple[int, ...], clocks: list[str]) -> str:
+    """ "On the first and the last working day of the month at 09:00"."""
+    if not days:
+        return f"Every working day at {_and(clocks)}"
+    first = [f"the {_nth_word(n)}" for n in days if n > 0]
+    last = ["the last" if n == -1 else f"the {_nth_word(-n)} to last" for n in sorted(days) if n < 0]
+    return f"On {_and([*first, *last])} working day of the month at {_and(clocks)}"
+
+
+def _nth_word(n: int) -> str:
+    return ORDINALS[n] if n < len(ORDINALS) else _nth(n)
+
+
 def _time(wall: datetime) -> str:
     return wall.strftime("%H:%M:%S" if wall.second else "%H:%M")
 

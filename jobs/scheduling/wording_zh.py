@@ -32,6 +32,14 @@ def once(wall: datetime) -> str:
     return f"{wall.year}年{wall.month}月{wall.day}日 {time} 执行一次"
 
 
+def workday(days: tuple[int, ...], clocks: list[str]) -> str:
+    if not days:
+        return f"每个工作日 {_list(clocks)}"
+    named = [f"第 {n} 个" for n in days if n > 0]
+    named += ["最后一个" if n == -1 else f"倒数第 {-n} 个" for n in sorted(days) if n < 0]
+    return f"每月{_list(named)}工作日 {_list(clocks)}"
+
+
 def _hours(times: Times) -> str:
     """The hours that limit a rhythm; empty when there is no limit or the rhythm itself names them."""
     hours = times.hours
