@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('datasources', '0002_datasource_failing_since'),
-        ('jobs', '0008_outages_and_backfills'),
+        ('jobs', '0010_postgres_history_tuning'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
