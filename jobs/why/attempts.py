@@ -161,8 +161,7 @@ def _final_words(facts: RunFacts, step: Step, is_cancelled: bool) -> str:
         return _("Not tried again: %(lost)d workers were lost, the most a run survives.") % {"lost": MOST_LOST}
     if facts.retry.max == 0:
         return _("Not tried again: the job has no retries.")
-    words = _("Not tried again: all %(all)d tries are used up (1 and %(retries)d retries).")
-    return words % {"all": step.after.tries_used, "retries": facts.retry.max}
+    return _("Not tried again: all %(all)d tries are used up.") % {"all": step.after.tries_used}
 
 
 def _running(facts: RunFacts, attempt: Attempt) -> Check:

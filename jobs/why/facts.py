@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
-from django.conf import settings
+from datetime import datetime
 
 from accounts.models import Tenant
-from jobs import dbclock
+from jobs import dbclock, nodes, queues
 from jobs.engine.offer import Offer
 from jobs.engine.published import retry_rule_of
 from jobs.models import Attempt, BeatHeartbeat, Job, Outage, Queue, Run, RunEvent, WorkerNode
@@ -44,7 +42,7 @@ class Machinery:
     @property
     def takers(self) -> tuple[WorkerNode, ...]:
         """The live workers that still take runs."""
-        return tuple(worker for worker in self.workers if not worker.is_draining)
+        return tuple(node for node in self.workers if not node.is_draining and node.drain_requested_at is None)
 
     def open_outage(self, subject: str) -> Outage | None:
         return next((outage for outage in self.outages if outage.subject == subject), None)
@@ -103,13 +101,11 @@ def run_facts(run: Run) -> RunFacts:
 
 def machinery(queue: str, *, now: datetime) -> Machinery:
     """Five small queries."""
-    alive_after = now - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    newest = list(WorkerNode.objects.order_by("-last_seen_at")[:MOST_WORKERS])
+    newest = list(WorkerNode.objects.defer("history").order_by("-last_seen_at")[:MOST_WORKERS])
     serving = [node for node in newest if queue in node.queues]
-    live = [node for node in serving if node.stopped_at is None and node.last_seen_at >= alive_after]
+    live = [node for node in serving if nodes.is_alive(node, now=now)]
     row = Queue.objects.filter(name=queue).first()
     has_limit = row is not None and row.running_limit is not None
-    running = Run.objects.filter(queue=queue, status=RunStatus.RUNNING, is_container=False)
     return Machinery(
         now=now,
         queue=queue,
@@ -117,7 +113,7 @@ def machinery(queue: str, *, now: datetime) -> Machinery:
         last_worker=serving[0] if serving else None,
         beat_seen_at=BeatHeartbeat.objects.order_by("-last_seen_at").values_list("last_seen_at", flat=True).first(),
         row=row,
-        queue_running=running.count() if has_limit else 0,
+        queue_running=queues.running_count(queue) if has_limit else 0,
         outages=tuple(Outage.objects.filter(ended_at=None).order_by("began_at")[:20]),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs import advice, look, reasons
+from jobs import advice, look, outages, reasons
 from jobs.states import WaitReason
 from jobs.why.facts import Machinery
 from jobs.why.verdict import Check, Fix, Part, Place, failed, not_applicable, passed
@@ -71,10 +71,10 @@ def beat_check(state: Machinery, *, part: Part, is_platform: bool, matters: bool
 
 def broker_check(state: Machinery, *, part: Part, is_platform: bool) -> Check:
     """What the watchdog has noticed; a silent broker delays, it loses nothing."""
-    outage = state.open_outage("broker")
+    outage = state.open_outage(outages.Subject.BROKER)
     if outage is None:
         return passed("broker", part, _("No outage of the broker has been noticed."))
-    words = _("The broker has been silent since %(at)s: workers find waiting runs by looking, a few seconds later.")
+    words = outages.sentence(outage)
     fix = Fix(place=Place.OUTAGES) if is_platform else None
     todo = _("Start the broker, or ask a platform admin to; nothing is lost.")
-    return failed("broker", part, words % {"at": reasons.time_text(outage.began_at)}, advice=todo, fix=fix)
+    return failed("broker", part, words, advice=todo, fix=fix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts.models import AuditEntry
-from jobs import dbclock
+from jobs import dbclock, outages
 from jobs.models import Job, Outage, Run, Schedule
 from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.triggers import Trigger, previous_at
@@ -86,7 +86,7 @@ def moment_facts(job: Job, moment: datetime) -> MomentFacts:
         runs=tuple(_runs(job, minute)),
         switch=switch_at(_entries(job), job.is_enabled, min(minute, now)),
         active_runs=tuple(job.runs.filter(status__in=(RunStatus.QUEUED, RunStatus.RUNNING)).order_by("id")[:5]),
-        outages=tuple(_outages(minute)),
+        outages=tuple(_outages(job, minute)),
         machinery=machinery(job.queue, now=now),
     )
 
@@ -163,7 +163,7 @@ def last_of(run: Run) -> datetime | None:
     return at if at is not None and at.tzinfo is not None else None
 
 
-def _outages(minute: datetime) -> list[Outage]:
-    """Those that lay over the minute or began in it."""
-    rows = Outage.objects.filter(began_at__lt=minute + MINUTE).order_by("-began_at")[:200]
-    return [row for row in rows if row.ended_at is None or row.ended_at >= minute][:10]
+def _outages(job: Job, minute: datetime) -> list[Outage]:
+    """Those that lay over the minute or began in it, as far as they touch this job."""
+    subjects = [*outages.Subject.values, f"{outages.QUEUE_PREFIX}{job.queue}"]
+    return list(outages.during(minute, minute + MINUTE, subjects)[:10])

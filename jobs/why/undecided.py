@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from jobs import look, reasons
-from jobs.models import Outage
+from jobs import look, outages, reasons
 from jobs.policies import MisfirePolicy
 from jobs.why.machinery import beat_check
 from jobs.why.moments import MomentFacts, ScheduleAt
@@ -48,35 +47,9 @@ def _schedule_check(facts: MomentFacts, each: ScheduleAt, key: str) -> Check:
 
 
 def outage_checks(facts: MomentFacts, *, is_platform: bool) -> Iterator[Check]:
-    """Outages that lay over the minute."""
+    """Outages that lay over the minute; a run that came of it in spite of them is not held back by one."""
+    make = unknown if facts.runs else failed
     for number, outage in enumerate(facts.outages, start=1):
-        if outage.subject.startswith("queue:") and outage.subject != f"queue:{facts.job.queue}":
-            continue
         fix = Fix(place=Place.OUTAGES, pk=outage.pk) if is_platform else None
-        ran = bool(facts.runs)
-        make = unknown if ran else failed
-        yield make(f"outage-{number}", Part.MACHINERY, outage_text(outage), fix=fix)
-
-
-def outage_text(outage: Outage) -> str:
-    """What was silent, from when to when."""
-    values = {
-        "what": subject_text(outage.subject),
-        "from": reasons.time_text(outage.began_at),
-        "to": reasons.time_text(outage.ended_at) if outage.ended_at else "",
-    }
-    if outage.ended_at is None:
-        return _("%(what)s has been silent since %(from)s.") % values
-    return _("%(what)s was silent from %(from)s to %(to)s.") % values
-
-
-def subject_text(subject: str) -> str:
-    if subject.startswith("queue:"):
-        return _("The queue “%(queue)s”") % {"queue": subject.partition(":")[2]}
-    known = {
-        "beat": _("The scheduler (beat)"),
-        "broker": _("The broker"),
-        "worker": _("Every worker"),
-        "workers": _("Every worker"),
-    }
-    return known.get(subject, subject)
+        todo = outages.advice(outage) if is_platform and outage.ended_at is None else ""
+        yield make(f"outage-{number}", Part.MACHINERY, outages.sentence(outage), advice=todo, fix=fix)

@@ -121,7 +121,7 @@ def target_check(facts: RunFacts, *, is_platform: bool) -> Check:
     node = next((worker for worker in facts.machinery.workers if worker.slot == slot), None)
     if node is None:
         words = _("It is meant for the worker “%(worker)s”, which gives no sign of life.")
-    elif node.is_draining:
+    elif node not in facts.machinery.takers:
         words = _("It is meant for the worker “%(worker)s”, which takes no more runs (it is draining).")
     else:
         return passed(

@@ -191,7 +191,7 @@ T, B, LOST, OK = (
     ("statuses", "fields", "words"),
     [
         ([T, OK], {"run_status": RunStatus.SUCCEEDED}, "It was tried again: try 2 of 4, after about 40.0 s"),
-        ([T, T], {"retry_max": 1}, "Not tried again: all 2 tries are used up (1 and 1 retries)."),
+        ([T, T], {"retry_max": 1}, "Not tried again: all 2 tries are used up."),
         ([T], {"retry_max": 0}, "Not tried again: the job has no retries."),
         ([B], {"run_status": RunStatus.BUSINESS_FAILURE}, "Not tried again: business failures never are"),
         ([LOST, OK], {"run_status": RunStatus.SUCCEEDED}, "A lost worker uses up no try: 1 of at most 3 losses."),
