@@ -14,7 +14,7 @@ import time
 
 from jobs.runner import frames, linux, tree
 from jobs.runner.ending import Facts, OomWatch, never_started
-from jobs.runner.launch import NOT_FORKED, StartReport, launch
+from jobs.runner.launch import NOT_STARTED, Launcher
 from jobs.runner.line import Line
 from jobs.runner.order import Order
 from jobs.runner.outbox import Outbox
@@ -30,16 +30,16 @@ NEVER = float("inf")
 
 
 class Supervisor:
-    def __init__(self, line: Line, order: Order, report: StartReport, oom: OomWatch) -> None:
+    def __init__(self, line: Line, order: Order, launcher: Launcher, oom: OomWatch) -> None:
         self._line = line
         self._order = order
-        self._report = report
+        self._launcher = launcher
         self._oom = oom
         self._outbox = Outbox(order.output_cap)
         self._empty = False  # proven: no process of the script is left
         self._facts = Facts()
         began = self._facts.started_monotonic
-        self._pid, out_fd, err_fd = launch(order, report)
+        self._pid, out_fd, err_fd = launcher.launch(order)
         self._pipes = {out_fd: 1, err_fd: 2}  # open read ends: descriptor -> 1 stdout, 2 stderr
         self._is_listening = False
         self._tell_at = began + STARTED_SECONDS
@@ -56,8 +56,9 @@ class Supervisor:
         while not self._empty:
             self._wait(self._next_wake())
             self._advance(time.monotonic())
+        self._launcher.let_go()
         self._drain()
-        self._outbox.put(self._facts.frame(self._pid, self._outbox, self._oom, self._report.take()))
+        self._outbox.put(self._facts.frame(self._pid, self._outbox, self._oom, self._launcher.report.take()))
         self._send()
         while self._outbox.pending and not self._line.is_gone:
             self._wait(NEVER)
@@ -136,7 +137,7 @@ class Supervisor:
         return tree.command_of(self._pid) != tree.command_of(os.getpid())
 
     def _signal_group(self, number: signal.Signals) -> None:
-        if self._pid == NOT_FORKED:
+        if self._pid == NOT_STARTED:
             return
         # The main process is not reaped yet, so its number still means its group.
         try:
@@ -203,7 +204,7 @@ class Supervisor:
         self._tell_at = NEVER
         facts, before = self._facts, self._oom.before
         body = (self._pid, facts.started_at, facts.started_monotonic, -1 if before is None else before)
-        if self._pid != NOT_FORKED and not self._report.is_written:
+        if self._pid != NOT_STARTED and not self._launcher.report.is_written:
             self._outbox.put(frames.pack(frames.STARTED, frames.STARTED_BODY.pack(*body)))
 
     def _send(self) -> None:
@@ -231,7 +232,7 @@ def _waiting(fd: int) -> int:
     return next((events for _, events in poll.poll(0)), 0)
 
 
-def serve(sock: socket.socket) -> None:
+def serve(sock: socket.socket, *, has_deathline: bool) -> None:
     """Everything a freshly forked runner does: one attempt after another, never two at once, until its worker goes.
 
     Between two attempts it has no child, which the kernel has proven, and holds nothing of either.
@@ -242,12 +243,12 @@ def serve(sock: socket.socket) -> None:
         sock.sendall(frames.pack(frames.HELLO, frames.PID.pack(os.getpid())))
     except OSError:
         return
-    line, report, oom = Line(sock), StartReport(), OomWatch()
+    line, launcher, oom = Line(sock), Launcher(has_deathline=has_deathline), OomWatch()
     while (raw := line.next_order()) is not None:
         order = Order(raw)
         if time.monotonic() >= order.lease_deadline:
             sock.send(never_started("lease_expired"))
             continue
         oom.begin()
-        Supervisor(line, order, report, oom).run()
+        Supervisor(line, order, launcher, oom).run()
         del order, raw

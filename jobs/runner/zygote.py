@@ -18,7 +18,7 @@ import sys
 # Last, so that nothing of ours can stand in for the library.
 sys.path.append(os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")))
 
-from jobs.runner import frames, linux, tree
+from jobs.runner import deathline, frames, linux, tree
 from jobs.runner.launch import lower_limit
 from jobs.runner.supervise import serve
 
@@ -26,7 +26,8 @@ FIRST_PAUSE = 5  # milliseconds between two looks for orphans that do not die
 
 
 class Zygote:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, *, has_deathline: bool) -> None:
+        self._has_deathline = has_deathline
         self._control: socket.socket | None = control
         self._runners: set[int] = set()
         self._child_signal = linux.ChildSignal()
@@ -102,7 +103,7 @@ class Zygote:
             self._child_signal.close()
             for _, waiting in self._waiting:
                 os.close(waiting)
-            serve(socket.socket(fileno=fd))
+            serve(socket.socket(fileno=fd), has_deathline=self._has_deathline)
             code = 0
         except BaseException:  # a forked child never returns into the loop
             sys.excepthook(*sys.exc_info())
@@ -116,12 +117,13 @@ def main() -> None:
     lower_limit(resource.RLIMIT_CORE, 0)
     linux.outlive_stop_signals()
     linux.become_subreaper()
+    has_deathline = deathline.is_obeyed()
     gc.collect()
     gc.disable()  # it would touch, and so copy, shared pages in each runner; a runner retires before it grows
     gc.freeze()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    Zygote(control).serve()
+    Zygote(control, has_deathline=has_deathline).serve()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Attempts:
         return Attempt(self.pool.spawn(RunnerSpec(argv=argv, env=environment, **fields)), mark)
 
     def shell(self, script: str, **fields: Any) -> Attempt:
-        return self.start("sh", "-c", script, **fields)
+        return self.start("/bin/sh", "-c", script, **fields)
 
     def python(self, script: str, **fields: Any) -> Attempt:
         return self.start(sys.executable, "-I", "-S", "-u", "-c", script, **fields)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from jobs.runner import tree
 from jobs.runner.spec import RunnerSpec
 from jobs.runner.startfailure import explain, find_program
-from tests.jobs.runner.attempts import Attempts
+from tests.jobs.runner.attempts import Attempts, eventually
+
+ROOT = Path(__file__).parents[3]
 
 
 def write(path: Path, text: str, mode: int = 0o755) -> str:
@@ -69,10 +75,11 @@ def test_program_is_found_in_the_path_of_the_spec(attempts: Attempts, tmp_path: 
     assert attempt.text("stdout") == "hello you\n"
 
 
-def test_missing_program_is_named(attempts: Attempts) -> None:
-    ended = attempts.start("no-such-program").end()
+@pytest.mark.parametrize("name", ["no-such-program", "/no/such/program"])
+def test_missing_program_is_named(attempts: Attempts, name: str) -> None:
+    ended = attempts.start(name).end()
     assert (ended.reason, ended.error_code) == ("cannot_start", "missing_program")
-    assert ended.error == "The program 'no-such-program' was not found on this worker."
+    assert ended.error == f"The program '{name}' was not found on this worker."
 
 
 def test_missing_interpreter_is_named(attempts: Attempts, tmp_path: Path) -> None:
@@ -110,6 +117,9 @@ def test_missing_directory_is_named(attempts: Attempts, tmp_path: Path) -> None:
         (("echo", "a\0b"), {}, "bad_value"),
         (("echo",), {"A=B": "x"}, "bad_value"),
         (("echo", "x" * 200_000), {}, "too_long"),
+        (("/bin/echo", "a\0b"), {}, "bad_value"),
+        (("/bin/echo",), {"A=B": "x"}, "bad_value"),
+        (("/bin/echo", "x" * 200_000), {}, "too_long"),
     ],
 )
 def test_value_that_cannot_be_passed_on_is_refused(
@@ -154,3 +164,42 @@ def test_runner_that_may_not_fork_says_so(attempts: Attempts) -> None:
     spec = RunnerSpec(argv=("true",), env={}, cwd="/", lease_deadline=0)
     failure = explain(b"setup\x0011\x00[Errno 11] Resource temporarily unavailable", spec)
     assert (failure.code, "Resource temporarily unavailable" in failure.sentence) == ("os_error", True)
+
+
+def test_this_kernel_ends_a_script_with_its_runner_without_code_in_the_child() -> None:
+    program = "from jobs.runner import deathline, linux; linux.become_subreaper(); print(deathline.is_obeyed())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("limits", [{}, {"open_files_limit": 64}], ids=["spawned", "forked"])
+def test_script_dies_with_its_runner_when_the_zygote_is_dead_too(attempts: Attempts, limits: dict[str, int]) -> None:
+    attempt = attempts.shell("trap '' TERM HUP; while :; do sleep 0.01; done", **limits)
+    script = attempt.read_start().pid
+    zygote = tree.look(attempt.handle.pid)
+    assert zygote is not None
+    os.kill(zygote.parent, signal.SIGKILL)
+    assert eventually(lambda: tree.look(zygote.parent) is None)
+    os.kill(attempt.handle.pid, signal.SIGKILL)
+    assert eventually(lambda: tree.look(script) is None, seconds=2)
+
+
+def test_runner_itself_does_not_go_before_the_worker(attempts: Attempts) -> None:
+    own = Path("/proc/self/oom_score_adj").read_text()
+    attempt = attempts.start("sleep", "60")
+    attempt.read_start()
+    assert Path(f"/proc/{attempt.handle.pid}/oom_score_adj").read_text() == own
+    attempt.handle.cancel()
+    attempt.end()
+
+
+def test_limited_script_finds_the_same_surroundings(attempts: Attempts, tmp_path: Path) -> None:
+    look = "pwd; umask; cat /proc/self/oom_score_adj; cut -d' ' -f5,6 /proc/$$/stat; echo $$ $HERE; ls /proc/self/fd"
+    seen = []
+    for limits in ({}, {"open_files_limit": 64}):
+        attempt = attempts.start("/bin/sh", "-c", look, env={"PATH": "/usr/bin:/bin", "HERE": "yes"}, **limits)
+        attempt.end()
+        words = attempt.text("stdout").split()
+        assert words[3] == words[4] == words[5]
+        seen.append(words[:3] + words[6:])
+    assert seen[0] == seen[1] == [str(tmp_path), "0077", "500", "yes", "0", "1", "2", "3"]
