@@ -1,4 +1,4 @@
-"""What is decided about queues, for the claim: limits and pauses. A queue without a row has neither."""
+"""What is decided about queues: limits and pauses. A queue without a row has neither."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 
-from django.db import connection
+from django.db import connection, transaction
 
+from accounts import audit
+from accounts.models import User
+from jobs.bells import ring
 from jobs.models import Queue, Run
 from jobs.reasons import Reason, say
 from jobs.states import RunStatus, WaitReason
@@ -71,3 +74,33 @@ def refusal(queue: Queue | None, *, running: int) -> Reason | None:
     if queue.running_limit is not None and running >= queue.running_limit:
         return say(WaitReason.QUEUE_LIMIT, queue=queue.name, count=running, limit=queue.running_limit)
     return None
+
+
+def save(queue: Queue, *, actor: User | None) -> None:
+    """Write the row; every claim knows it within a second."""
+    with transaction.atomic():
+        queue.save()
+        facts = {"running_limit": queue.running_limit, "is_paused": queue.is_paused}
+        audit.record("jobs.queue.saved", actor=actor, target=queue, summary=queue.name, details=facts)
+    forget()
+
+
+def delete(queue: Queue, *, actor: User | None) -> None:
+    """Forget what was decided about the queue; its runs go on without limit or pause."""
+    with transaction.atomic():
+        audit.record("jobs.queue.deleted", actor=actor, target=queue, summary=queue.name)
+        queue.delete()
+    forget()
+
+
+def set_paused(name: str, *, paused: bool, actor: User | None) -> bool:
+    """Pause or resume the queue of that name, which needs no row before. False: it was so already."""
+    queue = Queue.objects.filter(name=name).first() or Queue(name=name)
+    if queue.is_paused == paused:
+        return False
+    queue.is_paused = paused
+    queue.full_clean()
+    save(queue, actor=actor)
+    if not paused:
+        ring(name)
+    return True

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 from django.db import close_old_connections
 
-from jobs import dbclock, retention, watchdog
+from jobs import catalog, dbclock, nodes, retention, watchdog
 from jobs.bells import BELL_TASK, ring
 from jobs.engine import execute, reaper
 from jobs.engine.worker import Worker
@@ -30,7 +32,10 @@ def work(queue: object = None) -> int:
 @shared_task(name="jobs.housekeeping", ignore_result=True)
 def housekeeping() -> int:
     """The safety net that beat's own rows start: idempotent, and not needed for correctness."""
-    return reaper.reap(dbclock.now())
+    now = dbclock.now()
+    catalog.follow_datasources(since=now - timedelta(hours=1))
+    nodes.forget_old(now=now, keep=timedelta(days=settings.PORTAL_NODE_KEEP_DAYS))
+    return reaper.reap(now)
 
 
 @shared_task(name="jobs.prune", ignore_result=True)

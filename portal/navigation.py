@@ -52,6 +52,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Tenants"), "domain", "accounts.tenant"),
             Entry(_("Audit trail"), "policy", "accounts.auditentry"),
             Entry(_("Workers"), "dns", "jobs.workernode"),
+            Entry(_("Queues"), "stacks", "jobs.queue"),
             Entry(_("Housekeeping"), "cleaning_services", "django_celery_beat.periodictask"),
         ],
     ),

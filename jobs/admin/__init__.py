@@ -2,6 +2,7 @@
 
 from jobs.admin.job_admin import JobAdmin
 from jobs.admin.node_admin import WorkerNodeAdmin
+from jobs.admin.queue_admin import QueueAdmin
 from jobs.admin.run_admin import RunAdmin
 
-__all__ = ["JobAdmin", "RunAdmin", "WorkerNodeAdmin"]
+__all__ = ["JobAdmin", "QueueAdmin", "RunAdmin", "WorkerNodeAdmin"]

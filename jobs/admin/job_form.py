@@ -1,5 +1,6 @@
 """The job's form: fields for every kind, of which the chosen one's count."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,10 +25,11 @@ from datasources.models import DataSource, Secret
 from jobs.executors import KINDS
 from jobs.models import Job
 from jobs.models.job import Category
-from jobs.policies import BackoffPolicy, OverlapPolicy
+from jobs.policies import BackoffPolicy, FanOut, OverlapPolicy
 from portal.lib import paramforms
 from portal.lib.fielderrors import FieldError
 from portal.lib.paramforms import DurationTextField, JsonTextField
+from portal.lib.paramtypes import format_memory
 
 LARGEST_UPLOAD = 1024 * 1024
 RUN_PARAMS_HELP = gettext_lazy(
@@ -37,7 +39,10 @@ RUN_PARAMS_HELP = gettext_lazy(
 
 # Definition path → form field, where they differ.
 PATHS = {f"retry.{name}": f"retry_{name}" for name in ("max", "backoff", "base", "factor", "cap")}
+PATHS |= {f"needs.{name}": f"needs_{name}" for name in ("memory", "cpu")}
+PATHS |= {"fan_out.mode": "fan_out", "fan_out.total": "shard_total"}
 BASICS = ["name", "slug", "description", "category", "is_enabled"]
+PLACE = ["queue", "priority", "fan_out", "shard_total", "requires", "needs_memory", "needs_cpu"]
 RETRIES = ["timeout", "retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap", "exit_codes"]
 
 
@@ -147,6 +152,42 @@ class JobForm(forms.Form):
         help_text=gettext_lazy("Switch it off when running twice does harm."),
     )
 
+    fan_out = forms.ChoiceField(
+        label=gettext_lazy("Split a run into"),
+        required=False,
+        choices=FanOut.choices,
+        widget=UnfoldAdminSelectWidget(),
+        help_text=gettext_lazy(
+            "Each part finds its number in SHARD_INDEX (from 0) and how many there are in SHARD_TOTAL."
+        ),
+    )
+    shard_total = forms.IntegerField(
+        label=gettext_lazy("Number of shards"),
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=gettext_lazy("Only for shards."),
+    )
+    requires = forms.CharField(
+        label=gettext_lazy("What its worker must have"),
+        required=False,
+        max_length=1300,
+        widget=_text(placeholder="gpu, isolation:cgroup"),
+        help_text=gettext_lazy("Words with commas between them; a worker's page shows what it has."),
+    )
+    needs_memory = forms.CharField(
+        label=gettext_lazy("Memory it needs"),
+        required=False,
+        max_length=20,
+        widget=_text(placeholder="512MB"),
+        help_text=gettext_lazy("Such as 512MB or 2GB. A worker takes only what fits beside the needs of what it runs."),
+    )
+    needs_cpu = forms.FloatField(
+        label=gettext_lazy("Cores it needs"),
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "placeholder": "0.5"}),
+    )
+
     def __init__(self, *args: Any, job: Job | None, tenant: Tenant | None, user: User, **kwargs: Any) -> None:
         self.job, self.tenant, self.user = job, tenant, user
         kwargs["initial"] = {**initial_of(job or Job(kind="python")), **kwargs.get("initial", {})}
@@ -174,9 +215,10 @@ class JobForm(forms.Form):
             (_("Environment and secrets"), {"fields": ["environment", "secrets"], "classes": ["tab"]}),
             (_("Retries and limits"), {"fields": RETRIES, "classes": ["tab"]}),
             (
-                _("Overlap and queue"),
-                {"fields": ["overlap", "overlap_limit", "queue", "priority", "is_idempotent"], "classes": ["tab"]},
+                _("Overlap"),
+                {"fields": ["overlap", "overlap_limit", "is_idempotent"], "classes": ["tab"]},
             ),
+            (_("Where it runs"), {"fields": PLACE, "classes": ["tab"]}),
         ]
 
     def clean_slug(self) -> str:
@@ -210,6 +252,9 @@ class JobForm(forms.Form):
         found |= {name: found[name] or {} for name in ("environment", "exit_codes")}
         found["secrets"] = data["secrets"]
         found["retry"] = {name: data[f"retry_{name}"] for name in ("max", "backoff", "base", "factor", "cap")}
+        found["requires"] = [word for word in re.split(r"[\s,]+", data["requires"]) if word]
+        found["needs"] = {"memory": data["needs_memory"] or 0, "cpu": data["needs_cpu"] or 0}
+        found["fan_out"] = {"mode": data["fan_out"], "total": data["shard_total"]}
         return {**found, "params": self._kind_params(data)}
 
     def blame(self, errors: Iterable[FieldError]) -> None:
@@ -291,8 +336,13 @@ class JobForm(forms.Form):
 def initial_of(job: Job) -> dict[str, Any]:
     """The row's columns as the form shows them; an unsaved row gives the defaults."""
     names = [*BASICS, *RETRIES, "kind", "run_params", "environment", "secrets",
-             "overlap", "overlap_limit", "queue", "priority", "is_idempotent"]  # fmt: skip
+             "overlap", "overlap_limit", "is_idempotent", *PLACE]  # fmt: skip
     shown = {name: getattr(job, name) for name in names}
+    shown |= {
+        "requires": ", ".join(job.requires or []),
+        "needs_memory": format_memory(job.needs_memory) if job.needs_memory else "",
+        "needs_cpu": job.needs_cpu or None,
+    }
     return {**shown, "run_params": [brief(param) for param in job.run_params or []]}
 
 

@@ -6,12 +6,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.forms import AdminForm
 
 from accounts.admin_scope import current_tenant
 from accounts.models import User
-from jobs import catalog
+from jobs import catalog, nodes
 from jobs.admin import schedule_form
 from jobs.admin.job_form import JobForm
 from jobs.models import Job
@@ -66,6 +67,9 @@ def _save(request: HttpRequest, job: Job | None, form: JobForm, formset: Any) ->
 def _after(request: HttpRequest, job: Job, *, is_new: bool) -> HttpResponse:
     words = _("The job “%(job)s” was created.") if is_new else _("The job “%(job)s” was saved.")
     messages.success(request, words % {"job": job.name})
+    if job.queue not in nodes.served_queues(now=timezone.now()):
+        unserved = _("No live worker serves the queue “%(queue)s”: its runs wait until one does.")
+        messages.warning(request, unserved % {"queue": job.queue})
     if "_addanother" in request.POST:
         return HttpResponseRedirect(reverse("admin:jobs_job_add"))
     if "_run" in request.POST:

@@ -22,6 +22,7 @@ from jobs.admin.run_filters import (
     CappedPaginator,
     DayRangeFilter,
     OutcomeFilter,
+    PartsFilter,
     PeriodFilter,
     ScopedRelatedFilter,
 )
@@ -42,6 +43,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
         ("status", ChoicesCheckboxFilter),
         ("job", ScopedRelatedFilter),
         ("origin", ChoicesCheckboxFilter),
+        PartsFilter,
     ]
     list_filter_submit = True
     list_select_related = ["job", "tenant", "requested_by"]
@@ -71,7 +73,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
 
     @admin.display(description=gettext_lazy("run"), ordering="id")
     def number(self, run: Run) -> str:
-        return f"#{run.pk}"
+        return f"#{run.pk}" if run.shard_index is None else f"#{run.pk} ({run.shard_index}/{run.shard_total})"
 
     @admin.display(description=gettext_lazy("job"))
     def job_link(self, run: Run) -> SafeString:
@@ -129,6 +131,7 @@ class RunAdmin(ReadOnlyTenantAdmin):
                 "cancel": self.cancel_view,
                 "again": self.again_view,
                 "why": self.why_view,
+                "again_failed": self.again_failed_view,
             }.items()
         ]
         return [self._guarded(pattern) for pattern in own] + super().get_urls()
@@ -159,6 +162,9 @@ class RunAdmin(ReadOnlyTenantAdmin):
 
     def why_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return why_page.of_run(request, self, self.run_of(request, object_id))
+
+    def again_failed_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return run_views.again_failed(request, self, self.run_of(request, object_id))
 
     def run_of(self, request: HttpRequest, object_id: str) -> Run:
         """404 for a foreign run, 403 for one the user may see but not open."""

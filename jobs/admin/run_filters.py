@@ -71,6 +71,28 @@ class OutcomeFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(status__in=chosen) if chosen else queryset
 
 
+class PartsFilter(DropdownFilter):  # type: ignore[misc]
+    """Runs alone or whole; with `parts=with` the parts of whole ones too, with `parts=12` those of run 12."""
+
+    title = _("parts")
+    parameter_name = "parts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        chosen = self.used_parameters.get("parts") or ""
+        of_one = [(chosen, _("Parts of run #%(number)s") % {"number": chosen})] if _is_key(chosen) else []
+        return [("with", _("Shards and other parts too")), *of_one]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        chosen = self.value() or ""
+        if chosen == "with":
+            return queryset
+        return queryset.filter(parent=int(chosen)) if _is_key(chosen) else queryset.filter(parent=None)
+
+
+def _is_key(text: Any) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 19
+
+
 class DayRangeFilter(RangeDateFilter):  # type: ignore[misc]
     """Whole days of the page's zone, both ends included."""
 
@@ -93,4 +115,4 @@ def _midnight(text: Any) -> datetime | None:
     return timezone.make_aware(datetime.combine(day, time.min)) if day else None
 
 
-__all__ = ["CappedPaginator", "DayRangeFilter", "OutcomeFilter", "PeriodFilter", "ScopedRelatedFilter"]
+__all__ = ["CappedPaginator", "DayRangeFilter", "OutcomeFilter", "PartsFilter", "PeriodFilter", "ScopedRelatedFilter"]

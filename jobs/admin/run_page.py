@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from jobs import advice, reasons
+from jobs.admin import run_parts
 from jobs.models import Attempt, JobRevision, LogChunk, Run
 from jobs.states import ACTIVE, FAILURE, RunStatus
 
@@ -87,6 +88,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "definition": definition_parts(run.revision),
         "is_latest": run.job.revision_id == run.revision_id,
         "again_of": run.rerun_of,
+        "whole": run_parts.whole(run),
     }
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.permissions import can
 from jobs import runs
+from jobs.admin import run_parts
 from jobs.models import LogChunk, Run
 from jobs.runparams import RunParamsError
 from jobs.states import ACTIVE
@@ -85,6 +86,20 @@ def again(request: HttpRequest, page: "RunAdmin", run: Run) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[made.pk]))
 
 
+def again_failed(request: HttpRequest, page: "RunAdmin", run: Run) -> HttpResponse:
+    """Asks first; a POST makes a new run of the parts that did not succeed."""
+    user = _may_run(request, run)
+    if request.method != "POST":
+        return _ask(request, page, run, "admin/jobs/run/again_failed.html", _("Run the failed parts again?"))
+    try:
+        made = runs.rerun_failed(run, actor=user)
+    except (runs.RunRefusedError, RunParamsError) as refusal:
+        messages.error(request, str(refusal))
+        return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[run.pk]))
+    messages.success(request, _("Run #%(number)d was created.") % {"number": made.pk})
+    return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[made.pk]))
+
+
 def _may_run(request: HttpRequest, run: Run) -> User:
     user = cast(User, request.user)
     if not can(user, "run", run.job):
@@ -100,6 +115,7 @@ def _ask(request: HttpRequest, page: "RunAdmin", run: Run, template: str, title:
         "run": run,
         "original": run,
         "job": run.job,
+        "failed_parts": run_parts.failed_numbers(run),
         "is_latest": run.job.revision_id == run.revision_id,
     }
     return TemplateResponse(request, template, context)

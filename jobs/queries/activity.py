@@ -108,13 +108,15 @@ def _activity(newest: list[RunMark], counts: dict[str, int], fire: tuple[datetim
 
 def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]]:
     """Job id → its RECENT newest runs, newest first."""
-    oldest_wanted = Run.objects.filter(job=OuterRef("pk")).order_by("-id").values("id")[RECENT - 1 : RECENT]
+    oldest_wanted = (
+        Run.objects.filter(job=OuterRef("pk"), parent=None).order_by("-id").values("id")[RECENT - 1 : RECENT]
+    )
     floors = Job.objects.filter(pk__in=ids).values_list("pk", Subquery(oldest_wanted))
     wanted = Q()
     for pk, floor in floors:
         wanted |= Q(job=pk, id__gte=floor or 0)
     found: dict[int, list[RunMark]] = defaultdict(list)
-    rows = runs.filter(wanted).order_by("-id")
+    rows = runs.filter(wanted, parent=None).order_by("-id")
     fields = ("job_id", "pk", "status", "scheduled_for", "started_at", "ended_at", "reason", "reason_args")
     for job_id, pk, status, scheduled_for, started_at, ended_at, reason, args in rows.values_list(*fields):
         mark = RunMark(
@@ -133,7 +135,10 @@ def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]
 def _active_counts(ids: list[int], runs: QuerySet[Run]) -> dict[int, dict[str, int]]:
     """Job id → status → how many, for queued and running runs."""
     rows = (
-        runs.filter(job__in=ids, status__in=ACTIVE).order_by().values_list("job_id", "status").annotate(n=Count("pk"))
+        runs.filter(job__in=ids, parent=None, status__in=ACTIVE)
+        .order_by()
+        .values_list("job_id", "status")
+        .annotate(n=Count("pk"))
     )
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     for job_id, status, number in rows:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from django.db.models import Count, QuerySet
 
+from jobs import nodes
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.states import ACTIVE, EXECUTED, FAILURE, RunStatus
 
-WORKER_SILENT_AFTER = timedelta(seconds=90)
 BEAT_SILENT_AFTER = timedelta(seconds=60)
 
 
@@ -66,7 +66,7 @@ class SystemState:
 def today_summary(runs: QuerySet[Run], *, now: datetime, zone: tzinfo) -> TodaySummary:
     """A range, never `__date`: MariaDB without time-zone tables answers such a lookup with nothing."""
     since = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = runs.filter(scheduled_for__gte=since, scheduled_for__lte=now).order_by().values_list("status")
+    rows = runs.filter(parent=None, scheduled_for__gte=since, scheduled_for__lte=now).order_by().values_list("status")
     counts = dict.fromkeys(RunStatus.values, 0)
     counts.update(dict(rows.annotate(n=Count("pk"))))
     return TodaySummary(since=since, by_status=counts)
@@ -74,13 +74,13 @@ def today_summary(runs: QuerySet[Run], *, now: datetime, zone: tzinfo) -> TodayS
 
 def recent_failures(runs: QuerySet[Run], *, now: datetime, limit: int = 10) -> list[Run]:
     """Failed runs of the last 24 hours, newest first."""
-    failed = runs.filter(status__in=FAILURE, ended_at__gte=now - timedelta(hours=24))
+    failed = runs.filter(parent=None, status__in=FAILURE, ended_at__gte=now - timedelta(hours=24))
     return list(failed.select_related("job", "tenant").order_by("-ended_at", "-id")[:limit])
 
 
 def running_now(runs: QuerySet[Run], *, limit: int = 10) -> list[Run]:
     """Runs in progress, the longest first."""
-    rows = runs.filter(status=RunStatus.RUNNING).select_related("job", "tenant", "worker")
+    rows = runs.filter(parent=None, status=RunStatus.RUNNING).select_related("job", "tenant", "worker")
     return list(rows.order_by("started_at", "id")[:limit])
 
 
@@ -93,7 +93,7 @@ def next_fire_times(schedules: QuerySet[Schedule], *, limit: int = 10) -> list[F
 
 def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: datetime) -> SystemState:
     """Live workers, the queue's depth, and fire times that nobody has turned into runs for a minute."""
-    workers = tuple(live_workers(now=now))
+    workers = tuple(nodes.live(now=now).defer("history"))
     queued = runs.filter(status=RunStatus.QUEUED)
     due = queued.filter(not_before__lte=now)
     late = schedules.filter(is_enabled=True, job__is_enabled=True, next_fire_at__lt=now - timedelta(seconds=60))
@@ -101,16 +101,9 @@ def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: dat
         workers=workers,
         beats=tuple(BeatHeartbeat.objects.filter(last_seen_at__gte=now - BEAT_SILENT_AFTER).order_by("name")),
         capacity=sum(worker.capacity for worker in workers),
-        running=runs.filter(status=RunStatus.RUNNING).count(),
+        running=runs.filter(status=RunStatus.RUNNING, is_container=False).count(),
         queued=queued.count(),
         due=due.count(),
         oldest_due=due.order_by("not_before").values_list("not_before", flat=True).first(),
         late_fires=late.count(),
-    )
-
-
-def live_workers(*, now: datetime) -> QuerySet[WorkerNode]:
-    """Workers that have not stopped and were heard of lately."""
-    return WorkerNode.objects.filter(stopped_at__isnull=True, last_seen_at__gte=now - WORKER_SILENT_AFTER).order_by(
-        "name"
     )
