@@ -1,6 +1,5 @@
 """The job's form: fields for every kind, of which the chosen one's count."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,14 +21,14 @@ from unfold.widgets import (
 from accounts.models import Tenant, User
 from accounts.permissions import visible_to
 from datasources.models import DataSource, Secret
+from jobs.admin.job_form_place import PLACE, PlaceFields, place_of, shown_place
 from jobs.executors import KINDS
 from jobs.models import Job
 from jobs.models.job import Category
-from jobs.policies import BackoffPolicy, FanOut, OverlapPolicy
+from jobs.policies import BackoffPolicy, OverlapPolicy
 from portal.lib import paramforms
 from portal.lib.fielderrors import FieldError
 from portal.lib.paramforms import DurationTextField, JsonTextField
-from portal.lib.paramtypes import format_memory
 
 LARGEST_UPLOAD = 1024 * 1024
 RUN_PARAMS_HELP = gettext_lazy(
@@ -42,7 +41,6 @@ PATHS = {f"retry.{name}": f"retry_{name}" for name in ("max", "backoff", "base",
 PATHS |= {f"needs.{name}": f"needs_{name}" for name in ("memory", "cpu")}
 PATHS |= {"fan_out.mode": "fan_out", "fan_out.total": "shard_total"}
 BASICS = ["name", "slug", "description", "category", "is_enabled"]
-PLACE = ["queue", "priority", "fan_out", "shard_total", "requires", "needs_memory", "needs_cpu"]
 RETRIES = ["timeout", "retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap", "exit_codes"]
 
 
@@ -56,7 +54,7 @@ def _area(rows: int, **attrs: str) -> forms.Widget:
     return widget
 
 
-class JobForm(forms.Form):
+class JobForm(PlaceFields):
     """Reads a job and gives back what `jobs.catalog` takes; it saves nothing itself."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=150, widget=_text())
@@ -139,53 +137,11 @@ class JobForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text=gettext_lazy("How many may wait, or run at once."),
     )
-    queue = forms.CharField(label=gettext_lazy("Queue"), max_length=50, widget=_text())
-    priority = forms.IntegerField(
-        label=gettext_lazy("Priority"),
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("-100 to 100; the higher one runs first."),
-    )
     is_idempotent = forms.BooleanField(
         label=gettext_lazy("May run again after its worker died"),
         required=False,
         widget=UnfoldBooleanSwitchWidget(),
         help_text=gettext_lazy("Switch it off when running twice does harm."),
-    )
-
-    fan_out = forms.ChoiceField(
-        label=gettext_lazy("Split a run into"),
-        required=False,
-        choices=FanOut.choices,
-        widget=UnfoldAdminSelectWidget(),
-        help_text=gettext_lazy(
-            "Each part finds its number in SHARD_INDEX (from 0) and how many there are in SHARD_TOTAL."
-        ),
-    )
-    shard_total = forms.IntegerField(
-        label=gettext_lazy("Number of shards"),
-        required=False,
-        min_value=1,
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=gettext_lazy("Only for shards."),
-    )
-    requires = forms.CharField(
-        label=gettext_lazy("What its worker must have"),
-        required=False,
-        max_length=1300,
-        widget=_text(placeholder="gpu, isolation:cgroup"),
-        help_text=gettext_lazy("Words with commas between them; a worker's page shows what it has."),
-    )
-    needs_memory = forms.CharField(
-        label=gettext_lazy("Memory it needs"),
-        required=False,
-        max_length=20,
-        widget=_text(placeholder="512MB"),
-        help_text=gettext_lazy("Such as 512MB or 2GB. A worker takes only what fits beside the needs of what it runs."),
-    )
-    needs_cpu = forms.FloatField(
-        label=gettext_lazy("Cores it needs"),
-        required=False,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "placeholder": "0.5"}),
     )
 
     def __init__(self, *args: Any, job: Job | None, tenant: Tenant | None, user: User, **kwargs: Any) -> None:
@@ -252,9 +208,7 @@ class JobForm(forms.Form):
         found |= {name: found[name] or {} for name in ("environment", "exit_codes")}
         found["secrets"] = data["secrets"]
         found["retry"] = {name: data[f"retry_{name}"] for name in ("max", "backoff", "base", "factor", "cap")}
-        found["requires"] = [word for word in re.split(r"[\s,]+", data["requires"]) if word]
-        found["needs"] = {"memory": data["needs_memory"] or 0, "cpu": data["needs_cpu"] or 0}
-        found["fan_out"] = {"mode": data["fan_out"], "total": data["shard_total"]}
+        found |= place_of(data)
         return {**found, "params": self._kind_params(data)}
 
     def blame(self, errors: Iterable[FieldError]) -> None:
@@ -338,11 +292,7 @@ def initial_of(job: Job) -> dict[str, Any]:
     names = [*BASICS, *RETRIES, "kind", "run_params", "environment", "secrets",
              "overlap", "overlap_limit", "is_idempotent", *PLACE]  # fmt: skip
     shown = {name: getattr(job, name) for name in names}
-    shown |= {
-        "requires": ", ".join(job.requires or []),
-        "needs_memory": format_memory(job.needs_memory) if job.needs_memory else "",
-        "needs_cpu": job.needs_cpu or None,
-    }
+    shown |= shown_place(job)
     return {**shown, "run_params": [brief(param) for param in job.run_params or []]}
 
 

@@ -7,17 +7,20 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from django.utils.translation import override
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Tenant
 from datasources.models import DataSource, Secret
+from jobs.catalog import follow_datasources
 from jobs.models import Job, Schedule
 from jobs.yamlfile.applier import apply_bundles
 from jobs.yamlfile.entries import read_bundle
@@ -55,6 +58,12 @@ jobs:
   - slug: rows
     kind: sql
     params: {datasource: shop, sql: "select 1"}
+  - slug: everywhere
+    kind: shell
+    params: {script: "echo $SHARD_INDEX"}
+    requires: [gpu]
+    needs: {memory: 512MB, cpu: 0.5}
+    fan_out: {mode: shards, total: 8}
 """
 
 
@@ -127,6 +136,24 @@ def test_export_reads_back_to_no_changes(acme, tmp_path):
     call_command("export", "--tenant", "acme", stdout=out)
     assert "hunter2" not in out.getvalue()
     assert run(write(tmp_path, out.getvalue())).endswith("No changes.\n")
+
+
+def test_shards_and_needs_go_in_and_out_as_they_were_written(acme, tmp_path):
+    run("apply", written(tmp_path))
+    job = Job.objects.get(slug="everywhere")
+    assert (job.fan_out, job.shard_total, job.needs_memory, job.needs_cpu) == ("shards", 8, 512, 0.5)
+    text = file_of(acme)
+    assert "memory: 512MB" in text
+    assert "mode: shards" in text
+
+
+def test_a_sql_job_needs_the_driver_of_its_datasource(acme, tmp_path):
+    run("apply", written(tmp_path))
+    assert Job.objects.get(slug="rows").needs_driver == "sqlite"
+    DataSource.objects.update(kind="mysql")
+    assert follow_datasources(since=timezone.now() - timedelta(hours=1)) == 1
+    assert Job.objects.get(slug="rows").needs_driver == "mysql"
+    assert follow_datasources(since=timezone.now() - timedelta(hours=1)) == 0
 
 
 def test_what_is_not_in_the_file_stays(acme, tmp_path):

@@ -134,3 +134,47 @@ def test_viewer_sees_the_form_locked_and_may_not_post(as_role) -> None:
 def test_secret_of_another_tenant_can_not_be_named(editor) -> None:
     response = editor.post(ADD, posted(secrets=["FOREIGN_KEY"]))
     assert "secrets" in form_errors(response)
+
+
+PLACE = {
+    "fan_out": "shards",
+    "shard_total": "8",
+    "requires": "gpu, isolation:cgroup",
+    "needs_memory": "2GB",
+    "needs_cpu": "0.5",
+}
+
+
+def test_shards_needs_and_requirements_are_saved_and_shown_again(editor) -> None:
+    editor.post(ADD, posted(**PLACE))
+    job = Job.objects.get()
+    assert (job.fan_out, job.shard_total, job.requires) == ("shards", 8, ["gpu", "isolation:cgroup"])
+    assert (job.needs_memory, job.needs_cpu) == (2048, 0.5)
+    form = editor.get(reverse("admin:jobs_job_change", args=[job.pk])).context["adminform"].form
+    shown = {name: str(form.initial[name]) for name in PLACE}
+    assert shown == PLACE
+    editor.post(reverse("admin:jobs_job_change", args=[job.pk]), posted(slug="nightly-report", **PLACE))
+    assert job.revisions.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        ({"fan_out": "shards"}, "shard_total", "into how many shards"),
+        ({"fan_out": "broadcast", "shard_total": "3"}, "shard_total", "Only shards have a number"),
+        ({"fan_out": "shards", "shard_total": "5000"}, "shard_total", "1000"),
+        ({"needs_memory": "much"}, "needs_memory", "512MB"),
+        ({"needs_cpu": "-1"}, "needs_cpu", "0"),
+        ({"requires": "gpu, a/b"}, "requires", "“a/b”"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_field(editor, wrong, field, words) -> None:
+    response = editor.post(ADD, posted(**wrong))
+    assert words in form_errors(response)[field][0]
+    assert not Job.objects.exists()
+
+
+def test_a_queue_nobody_serves_is_saved_with_a_warning(editor) -> None:
+    response = editor.post(ADD, posted(queue="lonely"), follow=True)
+    assert "No live worker serves the queue “lonely”" in response.content.decode()
+    assert Job.objects.get().queue == "lonely"
