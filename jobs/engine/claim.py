@@ -29,6 +29,7 @@ from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 MOST_LOOKS = 200  # at blocked runs by one claim; the sweep rings again for what is behind them
+OF_THE_QUEUE = {WaitReason.QUEUE_LIMIT, WaitReason.QUEUE_PAUSED}  # what is behind waits for the same
 OF_THE_JOB = {WaitReason.OVERLAP, WaitReason.NO_CAPABLE_WORKER, WaitReason.NODE_BUSY}
 
 STARTED = {
@@ -90,7 +91,7 @@ def _look_at(
         scene = Scene.of(runs, offer, now=now)
         clear: list[Run] = []
         waits: list[tuple[Run, Reason]] = []
-        is_blocked = False
+        is_blocked = is_closed = False
         for run in runs:
             run.job, run.tenant = scene.jobs[run.job_id], scene.tenants[run.tenant_id]
             verdict = scene.judge(run)
@@ -108,10 +109,11 @@ def _look_at(
             elif verdict.wait is not None:
                 _note(passed, run, verdict.wait.code)
                 waits.append((run, verdict.wait))
+                is_closed |= verdict.wait.code in OF_THE_QUEUE
         label(waits)
         claimed = _take(clear, node, now=now, lease=lease, boot=boot) if clear else []
         failpoint("claim.before_commit")
-    return claimed, were_all and not is_blocked
+    return claimed, is_closed or (were_all and not is_blocked)
 
 
 def _note(passed: PassedOver, run: Run, wait: str) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from accounts.models import Tenant
+from jobs import queues
 from jobs.engine import statements
 from jobs.engine.offer import Offer
-from jobs.models import Job, Run
+from jobs.models import Job, Queue, Run
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, say
 from jobs.states import Origin, ReasonCode, WaitReason
@@ -54,6 +55,8 @@ class Scene:
     first_running: dict[int, int]  # job → the oldest run that is in the way
     backfilled: Counter[int] = field(default_factory=Counter)  # of `running`, those of a backfill
     tenant_running: Counter[int] = field(default_factory=Counter)
+    queues: dict[str, Queue] = field(default_factory=dict)  # those with a limit or a pause
+    queue_running: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, runs: Sequence[Run], offer: Offer, *, now: datetime, lock: bool = True) -> Scene:
@@ -74,6 +77,7 @@ class Scene:
             backfilled=Counter({job: int(backfilled) for job, _count, _first, backfilled in counts}),
         )
         scene._count_limited_tenants(lock=lock)
+        scene._count_limited_queues({run.queue for run in runs}, lock=lock)
         return scene
 
     def judge(self, run: Run) -> Verdict:
@@ -83,10 +87,9 @@ class Scene:
             return Verdict(skip=say(ReasonCode.JOB_DISABLED))
         if not tenant.is_active:
             return Verdict(skip=say(ReasonCode.TENANT_DISABLED))
-        if not run.is_container:
-            refusal = self.offer.refusal(job, waited=self.now - run.not_before)
-            if refusal is not None:
-                return Verdict(wait=refusal)
+        held = self._queue(run) or self._offer(run, job)
+        if held is not None:
+            return Verdict(wait=held)
         blocked = self._overlap(run, job) if run.parent_id is None else CLEAR
         if not blocked.is_clear or run.is_container:
             return blocked
@@ -100,7 +103,17 @@ class Scene:
             self.first_running.setdefault(run.job_id, run.pk)
         if not run.is_container:
             self.tenant_running[run.tenant_id] += 1
+            self.queue_running[run.queue] += 1
             self.offer = self.offer.less(self.jobs[run.job_id])
+
+    def _offer(self, run: Run, job: Job) -> Reason | None:
+        """A container takes nothing of a worker: its parts do."""
+        return None if run.is_container else self.offer.refusal(job, waited=self.now - run.not_before)
+
+    def _queue(self, run: Run) -> Reason | None:
+        """A pause holds everything; a limit counts what executes, which a container does not."""
+        running = 0 if run.is_container else self.queue_running[run.queue]
+        return queues.refusal(self.queues.get(run.queue), running=running)
 
     def _overlap(self, run: Run, job: Job) -> Verdict:
         most = job.overlap_limit if job.overlap == OverlapPolicy.ALLOW else 1
@@ -137,3 +150,11 @@ class Scene:
         self.tenants |= {tenant.pk: tenant for tenant in locked}
         counts = f"{RUNNING_BY_TENANT}{statements.places(limited)} GROUP BY tenant_id"
         self.tenant_running.update(dict(statements.values(counts, limited)))
+
+    def _count_limited_queues(self, names: set[str], *, lock: bool) -> None:
+        """One decision at a time for a queue with a limit, as for a tenant; the other queues cost no question."""
+        for name, queue in sorted(queues.limits_of(names).items()):
+            row = queues.lock(name) if lock and queue.running_limit is not None else queue
+            if row is not None:
+                self.queues[name] = row
+                self.queue_running[name] = queues.running_count(name) if row.running_limit is not None else 0

@@ -126,7 +126,7 @@ def test_change_shows_a_diff_and_makes_a_revision(acme, tmp_path):
 
 def test_dry_run_tells_and_changes_nothing(acme, tmp_path):
     told = run(write(tmp_path, FULL), "--dry-run")
-    assert "Would create 4" in told
+    assert "Would create 5" in told
     assert not Job.objects.exists()
 
 
@@ -139,7 +139,7 @@ def test_export_reads_back_to_no_changes(acme, tmp_path):
 
 
 def test_shards_and_needs_go_in_and_out_as_they_were_written(acme, tmp_path):
-    run("apply", written(tmp_path))
+    run(write(tmp_path, FULL))
     job = Job.objects.get(slug="everywhere")
     assert (job.fan_out, job.shard_total, job.needs_memory, job.needs_cpu) == ("shards", 8, 512, 0.5)
     text = file_of(acme)
@@ -148,7 +148,7 @@ def test_shards_and_needs_go_in_and_out_as_they_were_written(acme, tmp_path):
 
 
 def test_a_sql_job_needs_the_driver_of_its_datasource(acme, tmp_path):
-    run("apply", written(tmp_path))
+    run(write(tmp_path, FULL))
     assert Job.objects.get(slug="rows").needs_driver == "sqlite"
     DataSource.objects.update(kind="mysql")
     assert follow_datasources(since=timezone.now() - timedelta(hours=1)) == 1
@@ -159,7 +159,7 @@ def test_a_sql_job_needs_the_driver_of_its_datasource(acme, tmp_path):
 def test_what_is_not_in_the_file_stays(acme, tmp_path):
     run(write(tmp_path, FULL))
     run(write(tmp_path, 'version: 1\ntenant: acme\njobs:\n  - {slug: x, kind: shell, params: {script: "true"}}\n'))
-    assert Job.objects.count() == 3
+    assert Job.objects.count() == 4
 
 
 def test_job_without_schedules_in_the_file_keeps_them(acme, tmp_path):
@@ -271,7 +271,7 @@ def test_missing_file_is_a_sentence(acme):
 
 def test_standard_input_is_read(acme, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FULL.encode())))
-    assert "Created 4" in run("-")
+    assert "Created 5" in run("-")
 
 
 BOMB = b"a0: &a0 [x, x]\n" + b"".join(
