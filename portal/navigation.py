@@ -20,7 +20,7 @@ ENVIRONMENTS: dict[str, str | Promise] = {
 
 
 class Entry(NamedTuple):
-    """`target` is a model ("jobs.job") or the name of an address ("admin:index")."""
+    """`target` is a model ("jobs.job"), one of its pages ("jobs.job:tenant_fires"), or an address ("admin:index")."""
 
     title: str | Promise
     icon: str
@@ -35,6 +35,9 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Jobs"), "work", "jobs.job"),
             Entry(_("Runs"), "play_circle", "jobs.run"),
             Entry(_("Schedules"), "schedule", "jobs.schedule"),
+            Entry(_("Fire ledger"), "fact_check", "jobs.job:tenant_fires"),
+            Entry(_("Backfills"), "event_repeat", "jobs.backfill"),
+            Entry(_("Outages"), "power_off", "jobs.outage"),
         ],
     ),
     (
@@ -71,7 +74,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(entry: Entry, request: HttpRequest) -> dict[str, Any] | None:
-    link = _named(entry.target) if ":" in entry.target else _list_of(entry.target, request)
+    label, _colon, page = entry.target.partition(":")
+    link = _page_of(label, page or "changelist", request) if "." in label else _named(entry.target)
     return {"title": entry.title, "icon": entry.icon, "link": link} if link else None
 
 
@@ -82,11 +86,11 @@ def _named(name: str) -> str | None:
         return None
 
 
-def _list_of(label: str, request: HttpRequest) -> str | None:
+def _page_of(label: str, page: str, request: HttpRequest) -> str | None:
     model_admin = admin.site._registry.get(apps.get_model(label))
     if model_admin is None or not model_admin.has_view_permission(request):
         return None
-    return _named(f"admin:{label.replace('.', '_')}_changelist")
+    return _named(f"admin:{label.replace('.', '_')}_{page}")
 
 
 def environment(request: HttpRequest) -> list[str] | None:

@@ -1,8 +1,10 @@
 """The screens of jobs, runs and workers."""
 
+from jobs.admin.backfill_admin import BackfillAdmin
 from jobs.admin.job_admin import JobAdmin
 from jobs.admin.node_admin import WorkerNodeAdmin
+from jobs.admin.outage_admin import OutageAdmin
 from jobs.admin.queue_admin import QueueAdmin
 from jobs.admin.run_admin import RunAdmin
 
-__all__ = ["JobAdmin", "QueueAdmin", "RunAdmin", "WorkerNodeAdmin"]
+__all__ = ["BackfillAdmin", "JobAdmin", "OutageAdmin", "QueueAdmin", "RunAdmin", "WorkerNodeAdmin"]

@@ -19,6 +19,7 @@ from accounts.admin_base import TenantAdmin
 from accounts.models import User
 from accounts.permissions import visible_to
 from jobs.admin import job_actions, job_pages, job_views, schedule_form, why_page
+from jobs.admin.fire_pages import FirePages
 from jobs.admin.job_columns import JobColumns
 from jobs.admin.job_filters import KindFilter, QueueFilter, StatusFilter
 from jobs.admin.run_filters import CappedPaginator
@@ -50,7 +51,7 @@ class JobChangeList(ChangeList):  # type: ignore[misc]
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, TenantAdmin):  # type: ignore[misc]
+class JobAdmin(JobColumns, FirePages, TenantAdmin):  # type: ignore[misc]
     """Jobs are written by `jobs.catalog` alone; this class parses, asks and shows."""
 
     list_display = ["title", "state", "last_run", "next_run", "history", "buttons"]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from jobs import look, reasons
+from jobs.notices import notices
 
 register = template.Library()
 
@@ -88,3 +89,16 @@ def icon(status: str) -> str:
 @register.filter
 def item(mapping: dict[Any, Any], key: Any) -> Any:
     return mapping.get(key)
+
+
+@register.inclusion_tag("jobs/_outages.html", takes_context=True)
+def outage_notices(context: dict[str, Any]) -> dict[str, Any]:
+    """The banner about what is, or was lately, silent."""
+    request = context.get("request")
+    found = notices(request) if request is not None else []
+    return {
+        "notices": found,
+        "request": request,
+        "csrf_token": context.get("csrf_token"),
+        "any_is_over": any(each.is_over for each in found),
+    }
