@@ -83,7 +83,7 @@ class Combiner(Generic[Ask, Answer]):
             long_ago = time.monotonic() - WINDOW_SECONDS
             while self._seen and self._seen[0] < long_ago:
                 self._seen.popleft()
-            return len(self._seen) / WINDOW_SECONDS
+            return (len(self._seen) - 1) / WINDOW_SECONDS  # the one inside has come already
 
     def _serve_some(self) -> None:
         with self._lock:

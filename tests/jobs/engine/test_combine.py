@@ -1,0 +1,89 @@
+"""Flat combining: one serving for all who wait."""
+
+import threading
+
+import pytest
+
+from jobs.engine.combine import Combiner
+
+
+class Server:
+    """Doubles numbers; the first serving waits at a gate, so that others pile up behind it."""
+
+    def __init__(self):
+        self.batches = []
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+
+    def __call__(self, tickets):
+        self.batches.append([ticket.ask for ticket in tickets])
+        self.entered.set()
+        self.gate.wait(10)
+        for ticket in tickets:
+            if ticket.ask == 13:
+                raise ValueError("unlucky")
+            ticket.answer = ticket.ask * 2
+
+
+def start(combiner, asks):
+    answers = {}
+
+    def one(ask):
+        try:
+            answers[ask] = combiner.do(ask)
+        except ValueError as error:
+            answers[ask] = str(error)
+
+    threads = [threading.Thread(target=one, args=(ask,), daemon=True) for ask in asks]
+    for thread in threads:
+        thread.start()
+    return threads, answers
+
+
+def run(asks, **options):
+    """The first ask is served alone; the rest arrive meanwhile."""
+    server = Server()
+    combiner = Combiner(server, **options)
+    first, answers = start(combiner, asks[:1])
+    server.entered.wait(10)
+    rest, more = start(combiner, asks[1:])
+    while len(combiner._waiting) < len(asks) - 1:
+        threading.Event().wait(0.001)
+    server.gate.set()
+    for thread in first + rest:
+        thread.join(10)
+    return server.batches, answers | more
+
+
+def test_who_comes_during_a_serving_shares_the_next_one():
+    batches, answers = run([1, 2, 3, 4])
+    assert [sorted(batch) for batch in batches] == [[1], [2, 3, 4]]
+    assert answers == {1: 2, 2: 4, 3: 6, 4: 8}
+
+
+def test_a_serving_takes_no_more_than_it_may():
+    batches, answers = run([1, 2, 3, 4, 5, 6], most=2)
+    assert [len(batch) for batch in batches] == [1, 2, 2, 1]
+    assert answers == {ask: ask * 2 for ask in range(1, 7)}
+
+
+def test_what_the_serving_raises_reaches_everybody_in_it_and_nobody_else():
+    batches, answers = run([1, 13, 14])
+    assert sorted(batches[1]) == [13, 14]
+    assert answers == {1: 2, 13: "unlucky", 14: "unlucky"}
+
+
+def test_a_thread_alone_never_waits_for_company():
+    combiner = Combiner(lambda tickets: [setattr(ticket, "answer", ticket.ask) for ticket in tickets], linger=3600)
+    assert combiner.do(5) == 5
+
+
+@pytest.mark.parametrize(("linger", "calls"), [(0.0, 0), (1.0, 1)])
+def test_company_is_waited_for_only_when_it_is_likely(linger, calls, monkeypatch):
+    combiner = Combiner(lambda tickets: None, linger=linger)
+    waits = []
+    monkeypatch.setattr(combiner._are_enough, "wait", waits.append)
+    combiner.do(1)
+    combiner.do(2)  # two within the window are eight a second: in one second more will come
+    assert len(waits) >= calls
+    assert bool(waits) == bool(calls)

@@ -1,0 +1,119 @@
+"""Results on disk while the ledger is away."""
+
+import json
+
+import pytest
+from django.db import OperationalError
+
+from jobs.engine import execute
+from jobs.engine.finish import Ending, Finished, finish
+from jobs.engine.spool import Spool
+from jobs.models import Attempt, LogChunk, Run
+from jobs.states import AttemptStatus, RunStatus
+from tests.jobs.engine import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def finished():
+    rows.queued(rows.job())
+    claimed = rows.take(rows.node())
+    chunk = LogChunk(attempt=claimed.attempt, seq=1, stream="stdout", at=claimed.run.started_at, text="héllo\n")
+    ending = Ending(
+        status=AttemptStatus.SUCCEEDED, exit_code=0, outputs={"rows": "3"}, result={"a": [1]}, cpu_seconds=0.5, pid=42
+    )
+    return Finished(run=claimed.run, attempt=claimed.attempt, ending=ending, chunks=[chunk])
+
+
+def test_a_kept_result_comes_back_whole(spool, finished):
+    spool.keep(finished)
+    assert spool.attempts() == {finished.attempt.pk}
+    assert spool.replay() == 1
+    run, attempt = Run.objects.get(), Attempt.objects.get()
+    assert (run.status, run.outputs, run.result) == (RunStatus.SUCCEEDED, {"rows": "3"}, {"a": [1]})
+    assert (attempt.cpu_seconds, attempt.pid, attempt.exit_code) == (0.5, 42, 0)
+    assert [chunk.text for chunk in LogChunk.objects.all()] == ["héllo\n"]
+    assert spool.attempts() == set()
+
+
+def test_bringing_it_twice_changes_nothing(spool, finished, tmp_path):
+    spool.keep(finished)
+    kept = next((tmp_path / "spool").iterdir())
+    copy = kept.read_text()
+    spool.replay()
+    before = Run.objects.values().get()
+    kept.write_text(copy)
+    assert spool.replay() == 0
+    assert Run.objects.values().get() == before
+    assert LogChunk.objects.count() == 1
+    assert not kept.exists()
+
+
+def test_chunks_that_had_arrived_are_not_stored_twice(spool, finished):
+    LogChunk.objects.bulk_create(finished.chunks)
+    finished.chunks[0].pk = None
+    spool.keep(finished)
+    assert spool.replay() == 1
+    assert LogChunk.objects.count() == 1
+
+
+def test_a_run_that_was_taken_over_stays_with_its_new_worker(spool, finished):
+    spool.keep(finished)
+    finish(finished.run, finished.attempt, Ending(status=AttemptStatus.LOST, reason_code="worker_lost"))
+    again = rows.take(rows.node("w2"))
+    assert spool.replay() == 0
+    run = Run.objects.get()
+    assert (run.status, run.token) == (RunStatus.RUNNING, again.attempt.token)
+
+
+def test_a_file_that_cannot_be_read_is_put_aside_and_stops_nobody(spool, finished, tmp_path):
+    spool.keep(finished)
+    (tmp_path / "spool" / "7.result.json").write_text("{half")
+    assert spool.replay() == 1
+    assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".bad"]
+
+
+def test_a_file_is_for_the_portals_user_alone(spool, finished, tmp_path):
+    spool.keep(finished)
+    path = next((tmp_path / "spool").iterdir())
+    assert (path.stat().st_mode & 0o077, path.parent.stat().st_mode & 0o077) == (0, 0)
+    assert json.loads(path.read_text())["ending"]["status"] == "succeeded"
+
+
+def test_a_result_of_a_deleted_run_is_dropped(spool, finished):
+    spool.keep(finished)
+    Run.objects.all().delete()
+    assert spool.replay() == 0
+    assert spool.attempts() == set()
+
+
+class Away:
+    """A worker whose ledger does not answer when a result is handed in."""
+
+    is_claiming = True
+
+    def __init__(self, spool, error):
+        self.spool, self._error = spool, error
+        self.desk = self
+
+    def turn(self, turn):
+        return type("Served", (), {"unsettled": self._error, "unclaimed": None, "claimed": None, "written": None})
+
+
+def test_a_slot_keeps_its_result_when_the_ledger_is_away(spool, finished):
+    assert execute._hand_in(Away(spool, OperationalError("gone")), "default", finished) is None
+    assert spool.attempts() == {finished.attempt.pk}
+    assert Run.objects.get().status == RunStatus.RUNNING
+
+
+def test_a_result_the_ledger_refuses_ends_as_a_plain_failure(spool, finished):
+    execute._hand_in(Away(spool, ValueError("no JSON")), "default", finished)
+    run = Run.objects.get()
+    assert run.reason_code == "internal"
+    assert spool.attempts() == set()
