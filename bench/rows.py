@@ -53,10 +53,10 @@ def add_runs(job: Job, count: int) -> None:
     RunEvent.objects.bulk_create([RunEvent(run=run, new=run.status, at=run.created_at) for run in runs], batch_size=500)
 
 
-def add_schedules(count: int, *, jobs: int = 100, overlap: str = "allow") -> None:
+def add_schedules(count: int, *, jobs: int = 100, overlap: str = "allow", script: str = "/bin/true") -> None:
     """Schedules that share so many jobs, each once a day at a time of its own, none due for a day."""
     now = dbclock.now()
-    job_ids = _add_plain_jobs(jobs, overlap)
+    job_ids = _add_plain_jobs(jobs, overlap, script)
     tenant = Tenant.objects.get(slug="bench").pk
     same = {"tenant": tenant, "kind": "cron", "timezone": "Asia/Shanghai"}
     same |= {"anchor_at": now, "cursor_at": now, "next_fire_at": now + FAR}
@@ -66,9 +66,9 @@ def add_schedules(count: int, *, jobs: int = 100, overlap: str = "allow") -> Non
         insert_many(Schedule, ["job", "expression"], rows, same=same)
 
 
-def _add_plain_jobs(count: int, overlap: str) -> list[int]:
+def _add_plain_jobs(count: int, overlap: str, script: str) -> list[int]:
     """Many jobs like one of `add_job`, in few statements."""
-    like = add_job(f"like-{uuid4().hex[:12]}", "/bin/true", overlap=overlap, overlap_limit=1000)
+    like = add_job(f"like-{uuid4().hex[:12]}", script, overlap=overlap, overlap_limit=1000)
     assert like.revision is not None
     same = {"tenant": like.tenant_id, "kind": like.kind, "params": like.params, "overlap": overlap}
     same |= {"overlap_limit": 1000}
@@ -90,6 +90,11 @@ def make_due(count: int, at: datetime | None = None, *, skip: int = 0) -> list[i
     return keys
 
 
-def clear_schedules() -> None:
-    for model in (RunEvent, LogChunk, Attempt, Run, Schedule):
+def clear_runs() -> None:
+    for model in (RunEvent, LogChunk, Attempt, Run):
         model.objects.all()._raw_delete(using="default")
+
+
+def clear_schedules() -> None:
+    clear_runs()
+    Schedule.objects.all()._raw_delete(using="default")
