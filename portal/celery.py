@@ -7,12 +7,16 @@ from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
 from portal.lib.sturdy import use_sturdy_redis
+from portal.processes import celery_service
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+if celery_service():  # all checks load all pages; `refuse_unsafe_start` makes those that matter here
+    os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 use_sturdy_redis()
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+if celery_service() != "beat":  # it sends tasks by name
+    app.autodiscover_tasks()
 
 
 def refuse_unsafe_start(**kwargs: Any) -> None:

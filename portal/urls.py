@@ -6,6 +6,8 @@ from django.views.generic import RedirectView
 
 from portal.health import PROBES
 
+admin.autodiscover()  # Celery's processes have not loaded the pages until now
+
 urlpatterns = [
     *(path(address.removeprefix("/"), view, name=view.__name__) for address, view in PROBES.items()),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),

@@ -18,7 +18,7 @@ from jobs.policies import CalendarPolicy, OverlapPolicy
 from jobs.scheduling.triggers import Trigger, parse_trigger
 from jobs.states import ACTIVE, Origin, RunStatus
 
-KEPT_TRIGGERS = 16_384
+KEPT_TRIGGERS = 4096  # beat stays small: a rule takes some kilobytes
 KEPT_DEFAULTS = 16_384
 _NO_ANCHOR = datetime.min.replace(tzinfo=UTC)
 

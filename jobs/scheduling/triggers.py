@@ -196,7 +196,7 @@ def _last_of(trigger: Trigger, found: datetime, until: datetime) -> datetime:
     return found
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _compiled(expression: str, timezone: str) -> tuple[CronRule, ZoneInfo]:
     return parse_cron(expression), ZoneInfo(timezone)
 
