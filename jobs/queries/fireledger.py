@@ -15,21 +15,25 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, QuerySet, Sum
 
+from jobs.calendars import Book
 from jobs.fates import RAN, Fate, fate_of, late_after
-from jobs.models import Run, Schedule
+from jobs.models import Job, Run, Schedule
+from jobs.models.schedule import TriggerKind
+from jobs.retention.policy import keeps_of_jobs
 from jobs.scheduling.cron import TriggerError
-from jobs.scheduling.due import HasTrigger
+from jobs.scheduling.due import HasTrigger, trigger_of
 from jobs.scheduling.triggers import Trigger
 from jobs.states import Origin, RunStatus
-from jobs.timetable import stored_trigger
 
 MOST_MOMENTS = 100_000
+SURELY_KEPT = timedelta(days=1)  # no retention is shorter
 LISTED_IN_FULL = 5_000  # up to here each instant of a rule is compared; above, an equal count is taken as proof
 MICROSECOND = timedelta(microseconds=1)
 UNCOVERED = frozenset({RunStatus.CANCELLED, RunStatus.SKIPPED})  # a backfill's run that ended so ran nothing
 
 _COLUMNS = (
     "pk", "job_id", "schedule_id", "scheduled_for", "status", "reason_code", "started_at", "coalesced",
+    "not_before", "created_at",
 )  # fmt: skip
 
 
@@ -103,7 +107,7 @@ def fire_ledger(
 ) -> FireLedger:
     """Every due moment of the period up to now, of the schedules' jobs, as far as the caller may see them."""
     until = min(period.until, now + MICROSECOND)
-    rules = {row.pk: _rule(row) for row in schedules}
+    rules = _rules(schedules, period.since, now=now)
     try:
         moments = _decided(runs, rules, period.since, until, limit)
         moments += _open(moments, rules.values(), period.since, until, limit - len(moments))
@@ -124,8 +128,7 @@ def fire_counts(
 ) -> Mapping[Fate, int]:
     """The sums alone, in two statements: for a card. Lateness is not told apart."""
     counts = _sums(runs, since, now + MICROSECOND)
-    for row in schedules.filter(next_fire_at__lte=now, is_enabled=True):
-        rule = _rule(row)
+    for rule in _rules(schedules.filter(next_fire_at__lte=now, is_enabled=True), now, now=now).values():
         if rule.trigger is not None:
             counts[Fate.UNDECIDED] += rule.trigger.count(max(rule.cursor_at, since - MICROSECOND), now)
     return counts
@@ -182,9 +185,13 @@ def _decided(
 
 
 def _moment(row: tuple[Any, ...], rules: Mapping[int, _Rule]) -> Moment:
-    pk, job_id, schedule_id, at, status, reason_code, started_at, _coalesced = row
+    pk, job_id, schedule_id, at, status, reason_code, started_at, _coalesced, not_before, created_at = row
     rule = rules.get(schedule_id)
-    late_by = started_at - at if started_at is not None else None
+    late_by = None
+    if started_at is not None:
+        # A calendar may let it start on another day. (A retry moves `not_before` too, but beyond the first start.)
+        is_moved = created_at < not_before <= started_at
+        late_by = started_at - (not_before if is_moved else at)
     fate = fate_of(status, reason_code, late_by, late_after(rule.grace if rule else None))
     return Moment(at, fate, job_id, schedule_id, pk, reason_code, late_by)
 
@@ -198,7 +205,7 @@ def _expanded(
     limit: int,
 ) -> list[Moment]:
     """The instants a missed row stands for, those of the period."""
-    pk, job_id, schedule_id, first, _status, reason_code, _started_at, count = row
+    pk, job_id, schedule_id, first, _status, reason_code, _started_at, count, *_others = row
     fate = fate_of(RunStatus.MISSED, reason_code, None, timedelta(0))
     trigger = _trigger_of_span(args, rules.get(schedule_id), first)
     if trigger is None:
@@ -214,9 +221,9 @@ def _expanded(
 
 def _trigger_of_span(args: Mapping[str, Any], rule: _Rule | None, first: datetime) -> Trigger | None:
     kept = args.get("rule") if isinstance(args, Mapping) else None
-    if isinstance(kept, list) and len(kept) == 4:
+    if isinstance(kept, list) and len(kept) == 4 and kept[0] != TriggerKind.WORKDAY:  # that one needs its calendar
         try:
-            return stored_trigger(
+            return trigger_of(
                 Schedule(
                     kind=kept[0], expression=kept[1], timezone=kept[2], anchor_at=datetime.fromisoformat(str(kept[3]))
                 )
@@ -262,20 +269,31 @@ def _without_row(
     return [Moment(at, fate, rule.job_id, rule.pk) for at in instants if at not in have]
 
 
-def _rule(row: Schedule) -> _Rule:
-    try:
-        trigger: Trigger | None = stored_trigger(row)
-    except TriggerError:
-        trigger = None
-    return _Rule(
-        pk=row.pk,
-        job_id=row.job_id,
-        trigger=trigger,
-        grace=row.grace,
-        counted_from=row.counted_from_at or max(row.updated_at, row.cursor_at),
-        cursor_at=row.cursor_at,
-        is_live=row.next_fire_at is not None,
-    )
+def _rules(schedules: QuerySet[Schedule], since: datetime, *, now: datetime) -> dict[int, _Rule]:
+    """A few statements however many schedules there are. What retention may have deleted is not looked for."""
+    rows = list(schedules)
+    by_day = [row.pk for row in rows if row.kind == TriggerKind.WORKDAY]
+    book = Book.of(Schedule.objects.filter(pk__in=by_day).select_related("job")) if by_day else None
+    kept = keeps_of_jobs(Job.objects.filter(schedules__in=schedules).distinct()) if since < now - SURELY_KEPT else {}
+    rules = {}
+    for row in rows:
+        try:
+            trigger = book.trigger(row) if book and row.kind == TriggerKind.WORKDAY else trigger_of(row)
+        except TriggerError:
+            trigger = None
+        counted_from = row.counted_from_at or max(row.updated_at, row.cursor_at)
+        if row.job_id in kept:
+            counted_from = max(counted_from, kept[row.job_id].keep.runs_until(now))
+        rules[row.pk] = _Rule(
+            pk=row.pk,
+            job_id=row.job_id,
+            trigger=trigger,
+            grace=row.grace,
+            counted_from=counted_from,
+            cursor_at=row.cursor_at,
+            is_live=row.next_fire_at is not None,
+        )
+    return rules
 
 
 def _sums(runs: QuerySet[Run], since: datetime, until: datetime) -> Counter[Fate]:

@@ -1,8 +1,10 @@
 """What the home page shows to one user in the tenant they work in."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +14,11 @@ from accounts.admin_scope import may_add, narrowed, user_of
 from accounts.models import User
 from accounts.permissions import visible_to
 from jobs import look, queries
+from jobs.fates import RAN, Fate
+from jobs.fireledger import number
 from jobs.models import Job, Run, Schedule
 from jobs.queries import SystemState, TodaySummary
+from jobs.queries.fireledger import fire_counts
 from jobs.states import RunStatus
 
 S = RunStatus
@@ -58,6 +63,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
     state = queries.system_state(runs, schedules=schedules, now=now)
     return {
         "today": today,
+        "day": last_day(runs, schedules, now=now),
         "slices": slices(today),
         "failures": queries.recent_failures(runs, now=now),
         "running": queries.running_now(runs),
@@ -68,6 +74,27 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "steps": first_steps(request, user),
         "history_url": reverse("admin:jobs_run_changelist"),
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastDay:
+    """What was due in the last 24 hours, and what became of it."""
+
+    expected: str
+    ran: str
+    missed: str
+    is_whole: bool
+
+
+def last_day(runs: QuerySet[Run], schedules: QuerySet[Schedule], *, now: datetime) -> LastDay:
+    counts = fire_counts(runs, schedules, since=now - timedelta(hours=24), now=now)
+    missed = counts.get(Fate.MISSED, 0)
+    return LastDay(
+        expected=number(sum(counts.values())),
+        ran=number(sum(counts.get(fate, 0) for fate in RAN)),
+        missed=number(missed),
+        is_whole=not missed,
+    )
 
 
 def slices(today: TodaySummary) -> list[Slice]:

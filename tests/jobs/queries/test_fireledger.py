@@ -229,6 +229,25 @@ def test_a_disabled_schedule_expects_nothing():
     assert fates(ledger(now=T0 + 9 * MINUTE)) == {Fate.ON_TIME: 2}
 
 
+def test_what_retention_may_have_deleted_is_not_called_lost():
+    job = rows.job()
+    every_minute(job, misfire="skip")
+    tick_all(T0 + timedelta(hours=10))
+    Run.objects.all().delete()
+    assert fates(ledger(now=T0 + timedelta(hours=20)))[Fate.UNACCOUNTED] == 59
+    type(job).objects.update(run_days=2)
+    later = T0 + timedelta(days=3)
+    assert Fate.UNACCOUNTED not in fates(ledger(now=later))
+
+
+def test_a_run_that_its_calendar_moved_is_late_by_its_own_time_only():
+    every_minute(rows.job())
+    tick_all(T0 + MINUTE)
+    moved = T0 + timedelta(days=2)
+    Run.objects.update(status=RunStatus.SUCCEEDED, not_before=moved, started_at=moved + SECOND, created_at=T0 + MINUTE)
+    assert fates(ledger(now=T0 + MINUTE)) == {Fate.ON_TIME: 1}
+
+
 def test_a_rule_that_cannot_be_read_takes_no_row_away():
     schedule = every_minute(rows.job())
     tick_each_minute(2)
