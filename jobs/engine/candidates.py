@@ -14,6 +14,7 @@ from typing import Any
 from jobs.engine import statements
 from jobs.models import Run
 from jobs.runs import AGEING
+from jobs.scheduling.calendars import FreezeSpan
 
 MOST_TENANTS = 32  # whose first runs one claim compares; those with the fewest running runs come first
 # What claiming and executing look at; the JSON of earlier tries stays where it is.
@@ -21,6 +22,7 @@ COLUMNS = (
     "id", "tenant", "job", "revision", "schedule", "parent", "origin", "params", "scheduled_for", "not_before",
     "claim_order_at", "status", "wait_reason", "reason", "queue", "priority", "token", "tries_used", "lost_count",
     "released_count", "cancel_requested_at", "started_at", "is_container", "shard_index", "shard_total", "target_slot",
+    "despite_freeze",
 )  # fmt: skip
 
 # A loose index scan: one probe of `run_claim` for each tenant, however many runs it has waiting.
@@ -63,41 +65,40 @@ def waiting_tenants(queue: str) -> list[int]:
     return [row[0] for row in statements.values(WAITING_TENANTS, [queue, queue])]
 
 
-def lock_next(queue: str, wanted: int, *, slot: str, passed: PassedOver, due: datetime) -> tuple[list[Run], bool]:
-    """Up to `wanted` due runs nobody else looks at, locked, in the order to be taken; and whether these were all."""
-    tenants = [tenant for tenant in waiting_tenants(queue) if tenant not in passed.tenants]
-    if not tenants:
-        return [], True
-    line = _Line(queue=queue, slot=slot, passed=passed, due=due)
-    if len(tenants) == 1:
-        runs = line.lock("tenant_id = %s", [tenants[0]], order="claim_order_at, id", most=wanted)
-        return runs, len(runs) < wanted
-    running = dict(statements.values(RUNNING_BY_TENANT, []))
-    tenants = sorted(tenants, key=lambda tenant: running.get(tenant, 0))[:MOST_TENANTS]
-    heads = [head for tenant in tenants for head in line.heads(tenant, wanted)]
-    if not heads:
-        return [], True
-    order = [head.run for head in fair_order(heads, running, now=due)[: wanted * 2]]
-    place = {key: index for index, key in enumerate(order)}
-    locked = line.lock(f"id IN {statements.places(order)}", order, order="id", most=wanted * 2)
-    return sorted(locked, key=lambda run: place[run.pk])[:wanted], len(heads) < wanted
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Line:
-    """The due runs of a queue that a worker may take and a claim has not passed over."""
+class Line:
+    """The due runs of a queue that a worker may take, no freeze holds, and a claim has not passed over."""
 
     queue: str
     slot: str
     passed: PassedOver
     due: datetime
+    frozen: Sequence[FreezeSpan] = ()
 
-    def lock(self, which: str, params: Sequence[Any], *, order: str, most: int) -> list[Run]:
+    def lock_next(self, wanted: int) -> tuple[list[Run], bool]:
+        """Up to `wanted` runs nobody else looks at, locked, in the order to be taken; and whether these were all."""
+        tenants = [tenant for tenant in waiting_tenants(self.queue) if tenant not in self.passed.tenants]
+        if not tenants:
+            return [], True
+        if len(tenants) == 1:
+            runs = self._lock("tenant_id = %s", [tenants[0]], order="claim_order_at, id", most=wanted)
+            return runs, len(runs) < wanted
+        running = dict(statements.values(RUNNING_BY_TENANT, []))
+        tenants = sorted(tenants, key=lambda tenant: running.get(tenant, 0))[:MOST_TENANTS]
+        heads = [head for tenant in tenants for head in self._heads(tenant, wanted)]
+        if not heads:
+            return [], True
+        order = [head.run for head in fair_order(heads, running, now=self.due)[: wanted * 2]]
+        place = {key: index for index, key in enumerate(order)}
+        locked = self._lock(f"id IN {statements.places(order)}", order, order="id", most=wanted * 2)
+        return sorted(locked, key=lambda run: place[run.pk])[:wanted], len(heads) < wanted
+
+    def _lock(self, which: str, params: Sequence[Any], *, order: str, most: int) -> list[Run]:
         where, known = self._where(which, params)
         tail = f"WHERE {where} ORDER BY {order} LIMIT {int(most)}{statements.for_update(skip_locked=True)}"
         return statements.rows(Run, COLUMNS, tail, known)
 
-    def heads(self, tenant: int, most: int) -> list[Head]:
+    def _heads(self, tenant: int, most: int) -> list[Head]:
         where, known = self._where("tenant_id = %s", [tenant])
         tail = f"WHERE {where} ORDER BY claim_order_at, id LIMIT {int(most)}"
         runs = statements.rows(Run, ("id", "claim_order_at"), tail, known)
@@ -110,6 +111,14 @@ class _Line:
             if keys:
                 where += f" AND {column} NOT IN {statements.places(keys)}"
                 known += keys
+        for freeze in self.frozen:  # the sweep says so to the runs they hold
+            held, more = "NOT despite_freeze AND parent_id IS NULL", []
+            if freeze.tenant_id is not None:
+                held, more = held + " AND tenant_id = %s", [freeze.tenant_id]
+            if freeze.exempt:
+                held += f" AND job_id NOT IN {statements.places(freeze.exempt)}"
+                more = [*more, *freeze.exempt]
+            where, known = f"{where} AND NOT ({held})", [*known, *more]
         return where, known
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,13 +17,15 @@ from django.db import OperationalError, connection, transaction
 
 from jobs import dbclock
 from jobs.engine import fanout
-from jobs.engine.candidates import PassedOver, lock_next
+from jobs.engine.candidates import Line, PassedOver
 from jobs.engine.offer import Offer
 from jobs.engine.scene import Scene
+from jobs.freezes import active_freezes
 from jobs.ledgersql import insert_many, update_many
 from jobs.models import Attempt, Run, RunEvent, WorkerNode
 from jobs.reasons import Reason
 from jobs.runs import move
+from jobs.scheduling.calendars import FreezeSpan
 from jobs.states import AttemptStatus, ReasonCode, RunStatus, WaitReason
 from portal.lib.failpoints import failpoint
 
@@ -52,12 +54,11 @@ class Claimed:
 
 def claim(node: WorkerNode, queue: str, *, offer: Offer, lease: timedelta, count: int = 1) -> list[Claimed]:
     """Up to `count` eligible runs of the queue, moved to running, each with a fresh token and attempt."""
-    passed = PassedOver()
+    asking = _Asking(node=node, queue=queue, offer=offer, lease=lease)
     claimed: list[Claimed] = []
     for _look in range(MOST_LOOKS):
-        wanted = count - len(claimed)
         try:
-            taken, is_over = _look_at(node, queue, wanted, offer=offer, lease=lease, passed=passed)
+            taken, is_over = _look_at(asking, count - len(claimed))
         except OperationalError as error:
             if not is_deadlock(error):
                 raise
@@ -70,25 +71,37 @@ def claim(node: WorkerNode, queue: str, *, offer: Offer, lease: timedelta, count
     return claimed
 
 
+@dataclass(kw_only=True)
+class _Asking:
+    """One claim, from look to look: what the worker still offers, and what it need not look at again."""
+
+    node: WorkerNode
+    queue: str
+    offer: Offer
+    lease: timedelta
+    passed: PassedOver = field(default_factory=PassedOver)
+
+    def line(self, due: datetime, frozen: Sequence[FreezeSpan]) -> Line:
+        return Line(queue=self.queue, slot=self.node.slot, passed=self.passed, due=due, frozen=frozen)
+
+
 def is_deadlock(error: OperationalError) -> bool:
     """Whether the database ended this transaction in favour of another: 40P01 (PostgreSQL), 1213 or 1205 (MariaDB)."""
     cause = error.__cause__
     return getattr(cause, "pgcode", None) == "40P01" or (bool(error.args) and error.args[0] in (1213, 1205))
 
 
-def _look_at(
-    node: WorkerNode, queue: str, wanted: int, *, offer: Offer, lease: timedelta, passed: PassedOver
-) -> tuple[list[Claimed], bool]:
+def _look_at(asking: _Asking, wanted: int) -> tuple[list[Claimed], bool]:
     """One transaction: what it took, and whether there is nothing more to look at."""
     boot = dbclock.boot_seconds()
     with transaction.atomic():
         now = dbclock.now()
         # A busy machine takes only what has waited too long; the sweep says so to the rest.
-        due = now - offer.longest_wait if offer.is_shut else now
-        runs, were_all = lock_next(queue, wanted, slot=node.slot, passed=passed, due=due)
+        due = now - asking.offer.longest_wait if asking.offer.is_shut else now
+        runs, were_all = asking.line(due, active_freezes(now)).lock_next(wanted)
         if not runs:
             return [], True
-        scene = Scene.of(runs, offer, now=now)
+        scene = Scene.of(runs, asking.offer, now=now)
         clear: list[Run] = []
         waits: list[tuple[Run, Reason]] = []
         is_blocked = is_closed = False
@@ -107,12 +120,13 @@ def _look_at(
             if verdict.skip is not None:
                 move(run, RunStatus.SKIPPED, now=now, **verdict.skip.columns())
             elif verdict.wait is not None:
-                _note(passed, run, verdict.wait.code)
+                _note(asking.passed, run, verdict.wait.code)
                 waits.append((run, verdict.wait))
                 is_closed |= verdict.wait.code in OF_THE_QUEUE
         label(waits)
-        claimed = _take(clear, node, now=now, lease=lease, boot=boot) if clear else []
+        claimed = _take(clear, asking.node, now=now, lease=asking.lease, boot=boot) if clear else []
         failpoint("claim.before_commit")
+    asking.offer = scene.offer
     return claimed, is_closed or (were_all and not is_blocked)
 
 

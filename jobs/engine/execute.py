@@ -29,6 +29,7 @@ from jobs.engine.settle import REASON_OF_STATUS, status_of_exit
 from jobs.engine.worker import Worker
 from jobs.executors import KINDS
 from jobs.executors.base import TECHNICAL, Context, ExecutorError, Outcome
+from jobs.logquota import cap_for, cut_sentence
 from jobs.logs import LogWriter
 from jobs.models import Run
 from jobs.reasons import Reason, say
@@ -57,7 +58,7 @@ def execute(worker: Worker, claimed: Claimed) -> tuple[Execution, Finished]:
     """Run one attempt to its end, whatever happens; the caller hands the end in and removes the execution."""
     run = claimed.run
     deadline = claimed.boot + worker.lease.total_seconds()
-    writer = LogWriter(claimed.attempt, cap=settings.PORTAL_LOG_BYTES_PER_ATTEMPT)
+    writer = LogWriter(claimed.attempt, cap=cap_for(run.tenant_id))
     execution = Execution(claimed, writer, deadline)
     worker.add(execution)
     work_dir = Path(settings.DATA_DIR) / "work" / f"{run.pk}-{claimed.attempt.number}"
@@ -78,6 +79,8 @@ def _finished(execution: Execution, ending: Ending) -> Finished:
         )
     elif ending.status == AttemptStatus.RELEASED:
         ending = Ending.because(AttemptStatus.RELEASED, say(ReasonCode.RELEASED, worker=claimed.attempt.worker_name))
+    if writer.is_truncated:
+        writer.say(cut_sentence(writer.cap))
     if ending.reason:
         writer.say(ending.reason)
     chunks = writer.take_rest()

@@ -15,14 +15,16 @@ from jobs.models import Run, WorkerNode
 from jobs.reasons import Reason, say
 from jobs.states import RunStatus, WaitReason
 
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 400
+MOST_AGAIN = 100  # of the oldest labelled ones, whose reason may be another by now
 PATIENCE = timedelta(seconds=3)
 
 
 def label_waiting(now: datetime, *, offer: Offer, queues: Collection[str]) -> int:
     """For a worker's sweep: judge what waits without taking it. Returns how many rows were labelled."""
     ours = _unlabelled(now).filter(queue__in=queues, target_slot__in=["", offer.slot])
-    runs = list(ours[:MOST_AT_ONCE])
+    again = _waiting(now).filter(queue__in=queues, target_slot__in=["", offer.slot]).exclude(wait_reason="")
+    runs = [*ours[:MOST_AT_ONCE], *again[:MOST_AGAIN]]
     if not runs:
         return 0
     scene = Scene.of(runs, offer, now=now, lock=False)
@@ -42,10 +44,12 @@ def label_unserved(now: datetime) -> int:
     return label([(run, say(WaitReason.NO_CAPABLE_WORKER, "no_capable_worker.queue", queue=run.queue)) for run in runs])
 
 
+def _waiting(now: datetime) -> QuerySet[Run]:
+    return Run.objects.filter(status=RunStatus.QUEUED, not_before__lte=now - PATIENCE).order_by("not_before")
+
+
 def _unlabelled(now: datetime) -> QuerySet[Run]:
-    return Run.objects.filter(
-        status=RunStatus.QUEUED, wait_reason=WaitReason.NONE, not_before__lte=now - PATIENCE
-    ).order_by("not_before")
+    return _waiting(now).filter(wait_reason=WaitReason.NONE)
 
 
 def _reason(scene: Scene, run: Run) -> Reason:

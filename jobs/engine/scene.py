@@ -11,9 +11,11 @@ from accounts.models import Tenant
 from jobs import queues
 from jobs.engine import statements
 from jobs.engine.offer import Offer
+from jobs.freezes import active_freezes, freeze_refusal
 from jobs.models import Job, Queue, Run
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, say
+from jobs.scheduling.calendars import FreezeSpan
 from jobs.states import Origin, ReasonCode, WaitReason
 
 JOB_FIELDS = (
@@ -51,6 +53,7 @@ class Scene:
     offer: Offer
     jobs: dict[int, Job]
     tenants: dict[int, Tenant]
+    frozen: tuple[FreezeSpan, ...]
     running: Counter[int]  # by job, containers and single runs
     first_running: dict[int, int]  # job → the oldest run that is in the way
     backfilled: Counter[int] = field(default_factory=Counter)  # of `running`, those of a backfill
@@ -70,6 +73,7 @@ class Scene:
         scene = cls(
             now=now,
             offer=offer,
+            frozen=active_freezes(now),
             jobs={job.pk: job for job in jobs},
             tenants={tenant.pk: tenant for tenant in found},
             running=Counter({job: count for job, count, _first, _backfilled in counts}),
@@ -87,7 +91,7 @@ class Scene:
             return Verdict(skip=say(ReasonCode.JOB_DISABLED))
         if not tenant.is_active:
             return Verdict(skip=say(ReasonCode.TENANT_DISABLED))
-        held = self._queue(run) or self._offer(run, job)
+        held = freeze_refusal(run, self.frozen) or self._queue(run) or self._offer(run, job)
         if held is not None:
             return Verdict(wait=held)
         blocked = self._overlap(run, job) if run.parent_id is None else CLEAR

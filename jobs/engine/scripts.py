@@ -58,9 +58,6 @@ class RunnerScripts:
             return Outcome(exit_code=None, end="lease_lost", reason_code=ReasonCode.WORKER_LOST)
         if ended.truncated:
             writer.is_truncated = True
-            writer.say(
-                _("The log was cut off here: %(bytes)s more bytes were dropped.") % {"bytes": ended.dropped_bytes}
-            )
         if ended.leftover_count:
             words = _("%(count)s processes the script had left behind were killed.")
             writer.say(words % {"count": ended.leftover_count})

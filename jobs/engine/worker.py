@@ -274,9 +274,9 @@ class Worker:
         label_waiting(now, offer=self.offer(), queues=self.queues)
         fanout.sweep(now)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
-        waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=self.queues, not_before__lte=overdue)
-        for queue in waiting.order_by().values_list("queue", flat=True).distinct():
-            ring(queue)
+        for queue in self.queues:
+            if Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue).exists():
+                ring(queue)
         watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------

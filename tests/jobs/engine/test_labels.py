@@ -60,3 +60,15 @@ def test_a_label_is_gone_once_the_run_is_claimed():
     rows.take(rows.node())
     run.refresh_from_db()
     assert (run.wait_reason, run.reason, run.reason_args) == ("", "", {})
+
+
+def test_a_label_that_is_no_longer_true_is_replaced():
+    job = rows.job()
+    first = rows.queued(job)
+    rows.take(rows.node())
+    second = rows.queued(job)
+    look()
+    Run.objects.filter(pk=first.pk).update(status="succeeded")
+    assert look() == 1
+    second.refresh_from_db()
+    assert second.wait_reason == WaitReason.NODE_BUSY
