@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from accounts.models import Tenant, User
 from accounts.permissions import can, can_any, memberships_of, visible_to
-from accounts.scoping import has_tenant_field, of_tenants, parent_name, tenant_path
+from accounts.scoping import grant_models, granted_model, has_tenant_field, of_tenants, parent_name, tenant_path
 
 
 def user_of(request: HttpRequest) -> User:
@@ -56,11 +56,26 @@ def narrowed(request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
     model: type[Model] = queryset.model
     if tenant is None or tenant_path(model) is None:
         return queryset
-    mine = of_tenants(model, [tenant.pk])
     if user_of(request).is_superuser:
-        return queryset.filter(mine)
-    others = [pk for pk in memberships_of(user_of(request)) if pk != tenant.pk]
-    return queryset.filter(mine | ~of_tenants(model, others)) if others else queryset
+        return queryset.filter(of_tenants(model, [tenant.pk]))
+    # Named, never "not one of my others": an index finds the rows of a tenant, none finds those of no tenant.
+    return queryset.filter(of_tenants(model, [tenant.pk, *_sharing_tenants(request)]))
+
+
+def _sharing_tenants(request: HttpRequest) -> list[int]:
+    """Tenants the user does not belong to and has a grant from; asked once per request."""
+    memory = request.__dict__.setdefault("_permission_memory", {})
+    if "sharing" not in memory:
+        user = user_of(request)
+        found = {pk for table in grant_models() for pk in _tenants_granting(table, user)}
+        memory["sharing"] = sorted(found - set(memberships_of(user)))
+    sharing: list[int] = memory["sharing"]
+    return sharing
+
+
+def _tenants_granting(table: type[Any], user: User) -> QuerySet[Any]:
+    rows = table._default_manager.filter(user=user).order_by()
+    return cast("QuerySet[Any]", rows.values_list(f"content_object__{tenant_path(granted_model(table))}", flat=True))
 
 
 def scoped_related(

@@ -117,8 +117,23 @@ def _postgres(statement: str) -> None:
     connection.close()
 
 
+def create_database(suffix: str) -> str:
+    """A second database beside the bench's own, migrated like it; returns its name."""
+    from django.db import connections
+
+    connections.close_all()  # nobody may be connected to what is copied
+    name = f"{DATABASE}_{suffix}"
+    drop_database(name)
+    _postgres(f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
+    return name
+
+
+def drop_database(name: str) -> None:
+    _postgres(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
 def _drop_database() -> None:
-    _postgres(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    drop_database(DATABASE)
 
 
 def _postgres_answers() -> bool:

@@ -22,7 +22,7 @@ from jobs.admin import job_actions, job_pages, job_views, schedule_form, why_pag
 from jobs.admin.fire_pages import FirePages
 from jobs.admin.job_columns import JobColumns
 from jobs.admin.job_filters import KindFilter, QueueFilter, StatusFilter
-from jobs.admin.run_filters import CappedPaginator
+from jobs.admin.run_list import CappedPaginator, lightly
 from jobs.models import Job, Run, Schedule
 from jobs.queries import job_activity
 
@@ -31,6 +31,9 @@ class JobChangeList(ChangeList):  # type: ignore[misc]
     """Fills each row of the page with its activity and the user's rights, in a fixed number of queries."""
 
     result_list: Sequence[Job]
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Job]:
+        return lightly(super().get_queryset(request, *args, **kwargs))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -15,17 +15,12 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 
 from accounts.admin_base import ReadOnlyTenantAdmin
-from accounts.admin_scope import allows
+from accounts.admin_scope import allows, narrowed, user_of
+from accounts.permissions import visible_to
 from jobs import look
 from jobs.admin import run_page, run_views, why_page
-from jobs.admin.run_filters import (
-    CappedPaginator,
-    DayRangeFilter,
-    OutcomeFilter,
-    PartsFilter,
-    PeriodFilter,
-    ScopedRelatedFilter,
-)
+from jobs.admin.run_filters import DayRangeFilter, OutcomeFilter, PartsFilter, PeriodFilter, ScopedRelatedFilter
+from jobs.admin.run_list import MOST_COUNTED, CappedPaginator, RunChangeList, search
 from jobs.models import Job, Run
 from jobs.states import RunStatus
 
@@ -48,8 +43,8 @@ class RunAdmin(ReadOnlyTenantAdmin):
     list_filter_submit = True
     list_select_related = ["job", "tenant", "requested_by"]
     list_per_page = 50
-    search_fields = ["job__slug", "job__name", "reason"]
-    search_help_text = gettext_lazy("Search by job or cause")
+    search_fields = ["job__slug"]  # that there is a search; `get_search_results` does it
+    search_help_text = gettext_lazy("Search by number, job or cause")
     ordering = ["-id"]
     paginator = CappedPaginator
     show_full_result_count = False
@@ -68,6 +63,23 @@ class RunAdmin(ReadOnlyTenantAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         columns: list[Any] = list(super().get_list_display(request))
         return columns if getattr(request, "tenant", None) else [*columns[:2], "tenant", *columns[2:]]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
+        return RunChangeList
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        if not search_term.strip():
+            return queryset, False
+        jobs = narrowed(request, visible_to(user_of(request), Job.objects.all()))
+        return search(queryset, jobs, search_term), False
+
+    def get_export_queryset(self, request: HttpRequest) -> Any:
+        """What the list shows, as far as it counts."""
+        found = super().get_export_queryset(request)
+        return found.filter(pk__in=list(found.values_list("pk", flat=True)[:MOST_COUNTED]))
+
+    def get_valid_export_item_pks(self, request: HttpRequest) -> list[Any]:
+        return []  # nothing is chosen row by row, and a history has millions
 
     # --- columns --------------------------------------------------------------------------------------------------
 

@@ -1,31 +1,18 @@
 """Filters of the run history. Times are ranges: MariaDB without time-zone tables answers `__date` with nothing."""
 
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
 
 from accounts.admin_base import ScopedRelatedFilter
 from jobs.models import Run
 from jobs.states import FAILURE, NOT_RUN
-
-MOST_COUNTED = 10_000
-
-
-class CappedPaginator(Paginator[Any] if TYPE_CHECKING else Paginator):  # type: ignore[misc]
-    """Counts no further than MOST_COUNTED rows: a history has millions, and nobody turns to page 200."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Any]", self.object_list)
-        return rows[:MOST_COUNTED].count()
 
 
 class PeriodFilter(DropdownFilter):  # type: ignore[misc]
@@ -115,4 +102,4 @@ def _midnight(text: Any) -> datetime | None:
     return timezone.make_aware(datetime.combine(day, time.min)) if day else None
 
 
-__all__ = ["CappedPaginator", "DayRangeFilter", "OutcomeFilter", "PartsFilter", "PeriodFilter", "ScopedRelatedFilter"]
+__all__ = ["DayRangeFilter", "OutcomeFilter", "PartsFilter", "PeriodFilter", "ScopedRelatedFilter"]

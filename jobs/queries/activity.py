@@ -1,12 +1,12 @@
 """What a page of jobs shows beside each job: status, last and next run, the latest results, the success rate.
 
-Four queries for a page, whatever its size and however long the history is: the newest runs are found by the
-(job, -id) index from the id of each job's RECENT-th run on, never by numbering a whole history.
+A handful of queries for a page, whatever its size and however long the history is: the newest runs are found by the
+(job, -id) index from the id of each job's STRIP-th or RECENT-th run on, never by numbering a whole history.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,9 +65,11 @@ def job_activity(jobs: Sequence[Job], *, runs: QuerySet[Run], schedules: QuerySe
     if not ids:
         return {}
     newest = _newest_runs(ids, runs)
+    recent = _recent_outcomes(ids, runs)
     active = _active_counts(ids, runs)
     fires = _next_fires(ids, schedules)
-    return {pk: _activity(newest.get(pk, []), active.get(pk, {}), fires.get(pk)) for pk in ids}
+    found = {pk: _activity(newest.get(pk, []), recent.get(pk, {}), active.get(pk, {}), fires.get(pk)) for pk in ids}
+    return found | _behind_the_waiting(found, runs)
 
 
 def current_status(counts: dict[str, int], last: RunMark | None) -> str:
@@ -87,11 +89,13 @@ def success_rate(statuses: Iterable[str]) -> tuple[float | None, int]:
     return sum(status == RunStatus.SUCCEEDED for status in executed) / len(executed), len(executed)
 
 
-def _activity(newest: list[RunMark], counts: dict[str, int], fire: tuple[datetime, str] | None) -> JobActivity:
+def _activity(
+    newest: list[RunMark], recent: dict[str, int], counts: dict[str, int], fire: tuple[datetime, str] | None
+) -> JobActivity:
     ended = [mark for mark in newest if mark.status not in ACTIVE]
     alive = [mark for mark in newest if mark.status in ACTIVE]
     last = ended[0] if ended else None
-    rate, executed = success_rate(mark.status for mark in newest)
+    rate, executed = success_rate(status for status, number in recent.items() for _ in range(number))
     return JobActivity(
         status=current_status(counts, last),
         running_count=counts.get(RunStatus.RUNNING, 0),
@@ -106,17 +110,52 @@ def _activity(newest: list[RunMark], counts: dict[str, int], fire: tuple[datetim
     )
 
 
-def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]]:
-    """Job id → its RECENT newest runs, newest first."""
-    oldest_wanted = (
-        Run.objects.filter(job=OuterRef("pk"), parent=None).order_by("-id").values("id")[RECENT - 1 : RECENT]
+def floors(ids: Sequence[int], count: int) -> dict[int, int]:
+    """Job id → the id of its `count`-th newest run, 0 when it has fewer: its newest runs are those from there on.
+
+    Parts are not counted: they are seen on the page of their container.
+    """
+    nth = Run.objects.filter(job=OuterRef("pk"), parent=None).order_by("-id").values("id")[count - 1 : count]
+    rows = Job.objects.filter(pk__in=ids).order_by().values_list("pk", Subquery(nth))
+    return {pk: floor or 0 for pk, floor in rows}
+
+
+def _newest(ids: Sequence[int], runs: QuerySet[Run], count: int) -> QuerySet[Run]:
+    wanted = Q(pk__in=[])
+    for pk, floor in floors(ids, count).items():
+        wanted |= Q(job=pk, id__gte=floor)
+    return runs.filter(wanted, parent=None)
+
+
+def _recent_outcomes(ids: list[int], runs: QuerySet[Run]) -> dict[int, dict[str, int]]:
+    """Job id → status → how many of its RECENT newest runs, counted where they are."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    rows = _newest(ids, runs, RECENT).order_by().values_list("job_id", "status").annotate(n=Count("pk"))
+    for job_id, status, number in rows:
+        found[job_id][status] = number
+    return found
+
+
+def _behind_the_waiting(found: dict[int, JobActivity], runs: QuerySet[Run]) -> dict[int, JobActivity]:
+    """The last ended run of jobs whose newest runs are all waiting."""
+    hidden = [pk for pk, one in found.items() if one.last is None and len(one.marks) == STRIP]
+    if not hidden:
+        return {}
+    ended = (
+        Run.objects.filter(job=OuterRef("pk"), parent=None).exclude(status__in=ACTIVE).order_by("-id").values("id")[:1]
     )
-    floors = Job.objects.filter(pk__in=ids).values_list("pk", Subquery(oldest_wanted))
-    wanted = Q()
-    for pk, floor in floors:
-        wanted |= Q(job=pk, id__gte=floor or 0)
+    ids = Job.objects.filter(pk__in=hidden).order_by().values_list(Subquery(ended), flat=True)
+    marks = _marks(runs.filter(pk__in=[pk for pk in ids if pk is not None]))
+    return {job: replace(found[job], last=rows[0]) for job, rows in marks.items()}
+
+
+def _newest_runs(ids: list[int], runs: QuerySet[Run]) -> dict[int, list[RunMark]]:
+    """Job id → its STRIP newest runs, newest first."""
+    return _marks(_newest(ids, runs, STRIP).order_by("-id"))
+
+
+def _marks(rows: QuerySet[Run]) -> dict[int, list[RunMark]]:
     found: dict[int, list[RunMark]] = defaultdict(list)
-    rows = runs.filter(wanted, parent=None).order_by("-id")
     fields = ("job_id", "pk", "status", "scheduled_for", "started_at", "ended_at", "reason", "reason_args")
     for job_id, pk, status, scheduled_for, started_at, ended_at, reason, args in rows.values_list(*fields):
         mark = RunMark(

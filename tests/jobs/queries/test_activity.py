@@ -70,10 +70,10 @@ def test_runs_that_are_not_passed_in_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("job_count", [1, 60])
-def test_a_page_of_jobs_takes_four_queries(django_assert_num_queries, job_count) -> None:
+def test_a_page_of_jobs_takes_six_queries(django_assert_num_queries, job_count) -> None:
     jobs = [rows.job(f"job-{number}") for number in range(job_count)]
     for job in jobs:
         rows.run(job)
         rows.schedule(job)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         activity_of(*jobs)
