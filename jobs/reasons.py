@@ -108,6 +108,7 @@ SENTENCES = {
     "node_busy.memory": _(
         "The machine of “%(worker)s” is busy: memory at %(percent)s %%; it takes no more above %(limit)s %%."
     ),
+    "node_busy.forced": _("Taken by a busy machine: the run had waited for room since %(due_at)s. %(gate)s"),
     "node_busy.needs_memory": _(
         "It needs %(needed)s MiB of memory; “%(worker)s” has promised all but %(free)s of its %(total)s MiB."
     ),

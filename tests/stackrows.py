@@ -34,6 +34,7 @@ def add_jobs(jobs: list[dict[str, Any]]) -> None:
         definition = parse_definition({"name": slug, **fields})
         content = plain(definition)
         columns = {name: content[name] for name in COLUMNS if name in content}
+        columns |= {"fan_out": content["fan_out"]["mode"], "shard_total": content["fan_out"]["total"]}
         job = Job.objects.create(tenant=tenant, slug=slug, name=slug, **columns)
         job.revision = JobRevision.objects.create(
             tenant=tenant, job=job, number=1, definition=content, digest=digest(definition)

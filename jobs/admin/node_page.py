@@ -59,12 +59,11 @@ def badge(node: WorkerNode, *, now: datetime) -> SafeString:
 
 def meter(percent: float, words: str, *, limit: float) -> SafeString:
     """A bar and its figure; above the limit it is of another colour, and the figure says how much it is."""
-    tone = "warn" if percent > limit else "info"
+    tone, width = "warn" if percent > limit else "info", round(min(max(percent, 0), 100))
     return format_html(
-        '<span class="p-meter"><span class="p-bar" aria-hidden="true"><i class="p-tone--{}" style="width:{}%"></i>'
-        '</span><span class="p-num p-nowrap">{}</span></span>',
-        tone,
-        round(min(max(percent, 0), 100)),
+        '<span class="p-meter"><span class="p-bar" aria-hidden="true">{}</span>'
+        '<span class="p-num p-nowrap">{}</span></span>',
+        format_html('<i class="p-tone--{}" style="width:{}%"></i>', tone, width) if width else "",
         words,
     )
 

@@ -23,6 +23,7 @@ from jobs.engine.desk import Turn
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, Finished, finish_many
 from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for, shard_variables
+from jobs.engine.offers import forced_by_patience
 from jobs.engine.published import definition_of
 from jobs.engine.scripts import RunnerScripts
 from jobs.engine.settle import REASON_OF_STATUS, status_of_exit
@@ -170,6 +171,8 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         raise ExecutorError(missing, reason_code=ReasonCode.MISSING_DRIVER)
     secrets = secrets_for(run, definition)
     execution.writer = LogWriter(attempt, secrets=secrets.values(), cap=execution.writer.cap)
+    if forced := forced_by_patience(worker, execution.claimed):
+        execution.writer.say(forced.text)
     work_dir.mkdir(mode=0o700, parents=True)
     timeout = effective_timeout(run, definition)
     context = Context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from jobs.models import Run, WorkerNode
 from jobs.reasons import Reason, say
 from jobs.states import RunStatus, WaitReason
 
+log = logging.getLogger(__name__)
 MOST_AT_ONCE = 400
 MOST_AGAIN = 100  # of the oldest labelled ones, whose reason may be another by now
 PATIENCE = timedelta(seconds=3)
@@ -55,3 +57,15 @@ def _unlabelled(now: datetime) -> QuerySet[Run]:
 def _reason(scene: Scene, run: Run) -> Reason:
     verdict = scene.judge(run)
     return verdict.wait or say(WaitReason.NODE_BUSY, "node_busy.slots", queue=run.queue)
+
+
+def warn_of_long_waits(now: datetime, *, queues: Collection[str], warned: set[int]) -> None:
+    """One line in the log for each run that has waited too long for a machine with room; `warned` are those told of."""
+    patience = timedelta(seconds=settings.PORTAL_NODE_GATE_MAX_WAIT)
+    waiting = Run.objects.filter(status=RunStatus.QUEUED, queue__in=queues, wait_reason=WaitReason.NODE_BUSY)
+    rows = waiting.filter(not_before__lt=now - patience).order_by("not_before").values_list("pk", "reason")
+    found = dict(rows[:MOST_AT_ONCE])
+    for run in found.keys() - warned:
+        log.warning("A run has waited too long for a machine with room.", extra={"run": run, "why": found[run]})
+    warned.clear()
+    warned.update(found)

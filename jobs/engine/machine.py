@@ -11,7 +11,7 @@ import psutil
 from django.conf import settings
 
 from datasources.drivers import DRIVERS
-from jobs.engine.gate import Sample
+from jobs.engine.gate import Gate, Sample
 from jobs.executors import KINDS
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -52,6 +52,15 @@ def _isolation() -> Iterator[str]:
         yield "cgroup"
     if shutil.which("bwrap"):
         yield "bubblewrap"
+
+
+def gate_for(worker: str) -> Gate:
+    """The gate of a worker, with the limits of the settings."""
+    return Gate(
+        worker=worker,
+        cpu_limit=settings.PORTAL_NODE_CPU_PERCENT,
+        memory_limit=settings.PORTAL_NODE_MEMORY_PERCENT,
+    )
 
 
 class Meter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,13 @@ from django.conf import settings
 from jobs.engine.machine import MIB
 from jobs.engine.offer import Offer
 from jobs.executors import KINDS
+from jobs.reasons import Reason, say
 
 if TYPE_CHECKING:
+    from jobs.engine.claim import Claimed
     from jobs.engine.worker import Worker
+
+log = logging.getLogger(__name__)
 
 
 def offer_of(worker: Worker) -> Offer:
@@ -34,3 +39,14 @@ def offer_of(worker: Worker) -> Offer:
         gate=worker.gate.reason,
         longest_wait=timedelta(seconds=settings.PORTAL_NODE_GATE_MAX_WAIT),
     )
+
+
+def forced_by_patience(worker: Worker, claimed: Claimed) -> Reason | None:
+    """What to tell of a run that a busy machine took because it had waited too long; the log is told too."""
+    gate, due_at = worker.gate.reason, claimed.run.not_before
+    waited = claimed.attempt.started_at - due_at
+    is_alone = len(worker.held_jobs()) <= 1
+    if gate is None or is_alone or waited < timedelta(seconds=settings.PORTAL_NODE_GATE_MAX_WAIT):
+        return None
+    log.warning("A busy machine took a run that had waited too long.", extra={"run": claimed.run.pk, "why": gate.text})
+    return say(gate.code, "node_busy.forced", due_at=due_at, gate=gate)

@@ -23,8 +23,7 @@ from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, finish
-from jobs.engine.gate import Gate
-from jobs.engine.labels import label_waiting
+from jobs.engine.labels import label_waiting, warn_of_long_waits
 from jobs.engine.offer import Offer
 from jobs.engine.offers import offer_of
 from jobs.engine.reaper import reap, release_own_dead
@@ -55,15 +54,12 @@ class Worker:
         self.is_draining = False  # for good: the process is to end
         self.is_held = False  # by an admin, until resumed
         self.meter = machine.Meter()
-        self.gate = Gate(
-            worker=name,
-            cpu_limit=settings.PORTAL_NODE_CPU_PERCENT,
-            memory_limit=settings.PORTAL_NODE_MEMORY_PERCENT,
-        )
+        self.gate = machine.gate_for(name)
         self._history: deque[list[float]] = deque(maxlen=HISTORY_KEPT)
         self._executions: dict[int, Execution] = {}
         self._held: dict[int, Job] = {}  # attempts claimed by this process and not handed in yet
         self._suspects: set[int] = set()
+        self._warned: set[int] = set()  # runs that wait too long for room
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -273,6 +269,7 @@ class Worker:
         backfills.release(now)
         label_waiting(now, offer=self.offer(), queues=self.queues)
         fanout.sweep(now)
+        warn_of_long_waits(now, queues=self.queues, warned=self._warned)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         for queue in self.queues:
             if Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue).exists():
