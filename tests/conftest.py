@@ -85,10 +85,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
     """Rows of the next test have the same ids."""
-    from jobs import freezes
+    from jobs import freezes, logquota, queues
     from jobs.engine import published
     from jobs.scheduling import due
 
     published.forget()
     due.forget()
     freezes.forget()
+    queues.forget()
+    logquota.forget()
