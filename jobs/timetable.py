@@ -24,6 +24,7 @@ from portal.lib.fielderrors import FieldError, FieldErrors
 
 MOST_SCHEDULES = 50
 LONGEST_GRACE = timedelta(days=7)
+LONGEST_JITTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class ScheduleSpec:
     timezone: str = ""
     misfire: str = MisfirePolicy.RUN_ONCE
     grace: timedelta = timedelta(seconds=300)
+    jitter: timedelta = timedelta(0)
     calendar: str = ""
     calendar_policy: str = CalendarPolicy.SKIP
     is_enabled: bool = True
@@ -65,6 +67,7 @@ def spec_of(schedule: Schedule) -> ScheduleSpec:
         timezone=schedule.timezone,
         misfire=schedule.misfire,
         grace=schedule.grace,
+        jitter=schedule.jitter,
         calendar=schedule.calendar.slug if schedule.calendar else "",
         calendar_policy=schedule.calendar_policy,
         is_enabled=schedule.is_enabled,
@@ -173,6 +176,8 @@ def _problems(
         errors.append(FieldError(path=f"{here}.misfire", message=words))
     if not timedelta(0) <= spec.grace <= LONGEST_GRACE:
         errors.append(FieldError(path=f"{here}.grace", message=_("The grace period is between 0s and 7 days.")))
+    if not timedelta(0) <= spec.jitter <= LONGEST_JITTER:
+        errors.append(FieldError(path=f"{here}.jitter", message=_("The spread is between 0s and 1 day.")))
     if len(spec.expression) > 200:
         errors.append(FieldError(path=f"{here}.expression", message=_("Write at most 200 characters.")))
         return errors
@@ -205,6 +210,7 @@ def _write(
     schedule = row or Schedule(tenant_id=job.tenant_id, job=job, created_by=actor)
     schedule.kind, schedule.expression, schedule.timezone = spec.trigger_key
     schedule.misfire, schedule.grace, schedule.is_enabled = spec.misfire, spec.grace, spec.is_enabled
+    schedule.jitter = spec.jitter
     schedule.calendar = calendars.get(spec.calendar)
     schedule.calendar_policy = spec.calendar_key[1]
     if before is not None and spec_of(schedule) == before:

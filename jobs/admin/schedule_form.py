@@ -56,11 +56,26 @@ class ScheduleForm(forms.Form):
         label=gettext_lazy("When missed"), choices=MisfirePolicy.choices, widget=UnfoldAdminSelectWidget()
     )
     grace = DurationTextField(label=gettext_lazy("Grace period"), widget=UnfoldAdminTextInputWidget())
+    jitter = DurationTextField(
+        label=gettext_lazy("Spread"),
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy(
+            "Each run starts up to so long after its fire time, so that what is due in the same minute does not start "
+            "all at once. 0s: at once."
+        ),
+    )
     is_enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, widget=UnfoldBooleanSwitchWidget())
 
     def clean_grace(self) -> Any:
         try:
             return parse_duration(str(self.cleaned_data["grace"]))
+        except DurationError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def clean_jitter(self) -> Any:
+        try:
+            return parse_duration(str(self.cleaned_data["jitter"] or "0s"))
         except DurationError as error:
             raise forms.ValidationError(str(error)) from None
 
@@ -71,7 +86,7 @@ class ScheduleForm(forms.Form):
         return not data or bool(data.get("DELETE")) or (not data.get("id") and not data.get("expression", "").strip())
 
     def spec(self) -> ScheduleSpec:
-        names = ("id", "kind", "expression", "timezone", "misfire", "grace", "is_enabled")
+        names = ("id", "kind", "expression", "timezone", "misfire", "grace", "jitter", "is_enabled")
         return ScheduleSpec(**{name: self.cleaned_data[name] for name in names})
 
 
@@ -86,7 +101,7 @@ def formset_for(data: Any, job: Job | None) -> Any:
 
 
 def vars_of(spec: ScheduleSpec) -> dict[str, Any]:
-    names = ("id", "kind", "expression", "timezone", "misfire", "grace", "is_enabled")
+    names = ("id", "kind", "expression", "timezone", "misfire", "grace", "jitter", "is_enabled")
     return {name: getattr(spec, name) for name in names}
 
 

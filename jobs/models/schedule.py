@@ -34,6 +34,7 @@ class Schedule(TenantOwned):
         _("when missed"), max_length=20, choices=MisfirePolicy.choices, default=MisfirePolicy.RUN_ONCE
     )
     grace = models.DurationField(_("grace period"), default=timedelta(seconds=300))
+    jitter = models.DurationField(_("spread"), default=timedelta(0))  # a run starts up to so long after its fire time
     calendar = models.ForeignKey(
         Calendar, models.PROTECT, null=True, blank=True, related_name="schedules", verbose_name=_("calendar")
     )

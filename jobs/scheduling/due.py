@@ -57,6 +57,7 @@ class Due:
     timezone: str
     misfire: str
     grace: timedelta
+    jitter: timedelta
     is_enabled: bool
     anchor_at: datetime
     cursor_at: datetime
@@ -88,7 +89,9 @@ def _trigger(kind: str, expression: str, zone: str, anchor: datetime | None) -> 
     return parse_trigger(kind, expression, zone, anchor or _NO_ANCHOR)
 
 
-_SCHEDULE = ("pk", "kind", "expression", "timezone", "misfire", "grace", "is_enabled", "anchor_at", "cursor_at")
+_SCHEDULE = (
+    *("pk", "kind", "expression", "timezone", "misfire", "grace", "jitter", "is_enabled", "anchor_at", "cursor_at"),
+)
 _CALENDAR = ("calendar_id", "calendar_policy")
 _JOB = ("pk", "tenant_id", "tenant__is_active", "is_enabled", "archived_at", "revision_id")
 _JOB_POLICY = ("overlap", "overlap_limit", "queue", "priority", "fan_out")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from jobs.policies import OverlapPolicy
 from jobs.reasons import Reason, say
@@ -34,7 +35,7 @@ Gate = Callable[[Due, Passage], Passage]
 
 def gates_for(due: Sequence[Due], *, now: datetime) -> list[Gate]:
     """The gates for one batch of schedules, in order."""
-    return [tenant_gate, OverlapGate()]
+    return [tenant_gate, jitter_gate, OverlapGate()]
 
 
 def pass_through(gates: Sequence[Gate], schedule: Due, passage: Passage) -> Passage:
@@ -51,6 +52,27 @@ def tenant_gate(schedule: Due, passage: Passage) -> Passage:
     if schedule.job.tenant_is_active:
         return passage
     return passage.skipped(say(ReasonCode.TENANT_DISABLED, "tenant_disabled.when_due"))
+
+
+def jitter_gate(schedule: Due, passage: Passage) -> Passage:
+    """Spread the starts. A fire time in time waits its own share of the jitter, always the same for the same moment.
+
+    One that is late already, or that a calendar has moved, waits from then on, and all of one schedule equally long:
+    catching up goes oldest first.
+    """
+    if not schedule.jitter:
+        return passage
+    if passage.not_before - passage.at < schedule.jitter:
+        share = jitter_share(schedule.pk, passage.at.isoformat())
+        return replace(passage, not_before=max(passage.not_before, passage.at + schedule.jitter * share))
+    share = jitter_share(schedule.pk, "")
+    return replace(passage, not_before=passage.not_before + schedule.jitter * share)
+
+
+def jitter_share(schedule_id: int, moment: str) -> float:
+    """From 0 up to 1, evenly spread; not `hash()`, which differs from process to process."""
+    digest = sha256(f"{schedule_id}:{moment}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
 
 
 class OverlapGate:

@@ -27,7 +27,7 @@ from jobs.scheduling.closed import excluded_reason, moved_reason
 from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.due import Due, default_params, lock_due
 from jobs.scheduling.exclusions import Rule
-from jobs.scheduling.gates import Gate, Passage, gates_for, pass_through, tenant_gate
+from jobs.scheduling.gates import Gate, Passage, gates_for, jitter_gate, pass_through, tenant_gate
 from jobs.scheduling.misfire import Decision, Missed, decide
 from jobs.scheduling.plan import Excluded, Plan, PlannedRun, Until, plan
 from jobs.states import Origin, ReasonCode, RunStatus
@@ -149,7 +149,7 @@ def _planned(schedule: Due, planned: PlannedRun, rule: Rule, work: _Batch) -> _R
     moment = planned.outcome.at if planned.outcome and planned.outcome.at else work.now
     passage = Passage(at=planned.at, not_before=max(moment, work.now))
     # What is to run on another day meets its overlap rule there, in the claim.
-    gates = work.gates if passage.not_before <= work.now else [tenant_gate]
+    gates = work.gates if passage.not_before <= work.now else [tenant_gate, jitter_gate]
     row = _row(schedule, pass_through(gates, schedule, passage), planned.coalesced)
     if row.status == RunStatus.QUEUED and planned.outcome is not None:
         return replace(row, reason=moved_reason(planned.outcome, rule))

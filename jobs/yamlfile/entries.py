@@ -57,6 +57,7 @@ class ScheduleEntry(_Entry):
     timezone: str = ""
     misfire: MisfirePolicy = MisfirePolicy.RUN_ONCE
     grace: Duration = timedelta(seconds=300)
+    jitter: Duration = timedelta(0)
     enabled: bool = True
 
     @model_validator(mode="after")
@@ -77,6 +78,7 @@ class ScheduleEntry(_Entry):
             timezone=self.timezone,
             misfire=self.misfire.value,
             grace=self.grace,
+            jitter=self.jitter,
             is_enabled=self.enabled,
         )
 

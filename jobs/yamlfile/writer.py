@@ -108,6 +108,8 @@ def schedule_entry(schedule: Schedule) -> dict[str, Any]:
         entry["misfire"] = schedule.misfire
     if schedule.grace != DEFAULT_GRACE:
         entry["grace"] = format_duration(schedule.grace)
+    if schedule.jitter:
+        entry["jitter"] = format_duration(schedule.jitter)
     if not schedule.is_enabled:
         entry["enabled"] = False
     return entry

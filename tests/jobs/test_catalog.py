@@ -155,6 +155,7 @@ def test_bad_schedule_leaves_nothing_half_saved():
         (ScheduleSpec(kind="once", expression="2001-01-01T00:00:00+00:00"), "schedules[0].expression"),
         (ScheduleSpec(expression="0 9 * * *", misfire="maybe"), "schedules[0].misfire"),
         (ScheduleSpec(expression="0 9 * * *", grace=timedelta(seconds=-1)), "schedules[0].grace"),
+        (ScheduleSpec(expression="0 9 * * *", jitter=timedelta(days=2)), "schedules[0].jitter"),
     ],
 )
 def test_bad_schedule_is_refused_at_its_field(spec, path):

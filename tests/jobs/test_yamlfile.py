@@ -52,7 +52,7 @@ jobs:
     run_params:
       - {name: day, type: date}
     schedules:
-      - {cron: "0 9 * * *", timezone: Asia/Shanghai, misfire: run_once, grace: 5m}
+      - {cron: "0 9 * * *", timezone: Asia/Shanghai, misfire: run_once, grace: 5m, jitter: 90s}
       - {every: 15m}
       - {at: 2099-01-01T00:00:00+08:00}
   - slug: rows
@@ -104,6 +104,7 @@ def test_file_creates_everything_in_it(acme, tmp_path):
     daily = Job.objects.get(slug="daily")
     assert published("daily") == 1
     assert [s.kind for s in daily.schedules.all()] == ["cron", "interval", "once"]
+    assert [s.jitter.total_seconds() for s in daily.schedules.all()] == [90, 0, 0]
     assert DataSource.objects.get().slug == "shop"
     assert "hunter2" not in Secret.objects.get().value_encrypted
 

@@ -41,6 +41,14 @@ def test_new_job_is_published_with_its_schedule(editor) -> None:
     assert AuditEntry.objects.filter(verb="jobs.job.created").count() == 1
 
 
+def test_a_schedule_may_spread_its_runs_and_a_bad_spread_stands_at_its_field(editor) -> None:
+    editor.post(ADD, posted(schedule="0 9 * * *", **{"schedules-0-jitter": "90s"}))
+    assert Schedule.objects.get().jitter.total_seconds() == 90
+    for bad in ("soon", "2d"):
+        response = editor.post(ADD, posted(schedule="0 9 * * *", name="Other", **{"schedules-0-jitter": bad}))
+        assert response.context["formset"].forms[0].errors["jitter"]
+
+
 def test_only_the_chosen_kinds_fields_count(editor) -> None:
     editor.post(ADD, posted(kind="shell", shell_script="echo hi", python_script="not ( python"))
     assert Job.objects.get().params["script"] == "echo hi"

@@ -3,10 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Run, RunEvent, Schedule
+from jobs.runs import claim_order
 from jobs.scheduling.tick import tick
 from jobs.states import ReasonCode, RunStatus
+from portal.lib.failpoints import FailpointReached, armed
 from tests.jobs import rows as base
 from tests.jobs.engine import rows
 
@@ -122,3 +126,74 @@ def test_a_batch_that_is_full_says_there_is_more():
     assert tick(T0 + MINUTE, batch=2).has_more
     assert not tick(T0 + MINUTE, batch=2).has_more
     assert Run.objects.count() == 3
+
+
+def test_a_spread_run_waits_and_keeps_its_fire_time():
+    job = rows.job(priority=6)
+    every_minute(job, jitter=10 * MINUTE)
+    rung: list[str] = []
+    tick(T0 + MINUTE, ring=rung.extend)
+    run = Run.objects.get()
+    assert run.scheduled_for == T0 + MINUTE < run.not_before < T0 + 11 * MINUTE
+    assert run.claim_order_at == claim_order(run.not_before, 6)
+    assert rung == []
+
+
+def test_a_batch_costs_the_same_statements_whatever_its_size():
+    def statements(of: str) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            tick(T0 + MINUTE)
+        assert Run.objects.filter(job__slug__startswith=of, status=RunStatus.QUEUED).exists()
+        return len(seen)
+
+    every_minute(rows.job("warm"))
+    tick(T0 + MINUTE)
+    every_minute(rows.job("one"))
+    one = statements("one")
+    for index in range(30):
+        every_minute(rows.job(f"many{index}"))
+    assert statements("many") == one
+    assert one < 20
+
+
+def test_what_catching_up_left_out_says_so_and_leaves_an_event():
+    every_minute(rows.job(overlap="allow", overlap_limit=500), misfire="catch_up")
+    tick(T0 + 200 * MINUTE)
+    left_out = Run.objects.filter(status=RunStatus.MISSED)
+    assert left_out.count() == 200 - 5 - 1 - 100
+    assert {row.reason_args["key"] for row in left_out} == {"misfire.catch_up_full"}
+    assert RunEvent.objects.filter(new=RunStatus.MISSED, reason_args__key="misfire.catch_up_full").count() == 94
+
+
+def test_a_defect_in_one_schedule_holds_up_no_other(caplog):
+    broken, whole = every_minute(rows.job("a")), every_minute(rows.job("b"))
+    Schedule.objects.filter(pk=broken.pk).update(expression="not a duration")
+    assert tick(T0 + MINUTE).runs == 1
+    broken.refresh_from_db()
+    assert broken.next_fire_at is None
+    assert "can't be read" in caplog.text
+    assert Run.objects.get().schedule_id == whole.pk
+
+
+def test_a_tick_that_dies_before_its_commit_leaves_nothing():
+    schedule = every_minute(rows.job())
+    with armed("tick.before_commit=raise"), pytest.raises(FailpointReached), transaction.atomic():
+        tick(T0 + MINUTE)
+    schedule.refresh_from_db()
+    assert (Run.objects.count(), RunEvent.objects.count()) == (0, 0)
+    assert schedule.cursor_at == T0
+    assert tick(T0 + MINUTE).runs == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "queued", "missed"),
+    [("skip", 6, 4), ("run_once", 1, 9), ("catch_up", 10, 0)],
+)
+def test_ten_minutes_without_a_beat_under_each_policy(policy, queued, missed):
+    every_minute(rows.job(overlap="allow", overlap_limit=50), misfire=policy)
+    tick(T0 + 10 * MINUTE)
+    found = Run.objects.order_by("scheduled_for")
+    assert [found.filter(status=status).count() for status in ("queued", "missed")] == [queued, missed]
+    assert [run.scheduled_for for run in found] == [T0 + n * MINUTE for n in range(1, 11)]
+    assert tick(T0 + 11 * MINUTE).runs == 1
+    assert not tick(T0 + 11 * MINUTE).schedules
