@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 from django.db.models.functions import Length
 
+from jobs.engine.labels import OVER_BY_NOW
 from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
 from jobs.scheduling.cron import TriggerError
@@ -82,7 +83,7 @@ def _final_token(now: datetime) -> Iterator[Finding]:
 
 def _stuck(now: datetime) -> Iterator[Finding]:
     """10: nothing due waits for more than five minutes without saying why."""
-    bad = Run.objects.filter(status=RunStatus.QUEUED, not_before__lt=now - QUIET, wait_reason="")
+    bad = Run.objects.filter(status=RunStatus.QUEUED, not_before__lt=now - QUIET, wait_reason__in=OVER_BY_NOW)
     for run in bad[:MOST_SHOWN]:
         yield f"run {run.pk} is due since {run.not_before} and says no reason"
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 400
 MOST_AGAIN = 100  # of the oldest labelled ones, whose reason may be another by now
 PATIENCE = timedelta(seconds=3)
+# What does not keep a run that is due: either nobody has said why it waits, or what was said is over.
+OVER_BY_NOW = (WaitReason.NONE, WaitReason.TIME, WaitReason.RETRY_BACKOFF)
 
 
 def label_waiting(now: datetime, *, offer: Offer, queues: Collection[str]) -> int:
@@ -51,7 +53,7 @@ def _waiting(now: datetime) -> QuerySet[Run]:
 
 
 def _unlabelled(now: datetime) -> QuerySet[Run]:
-    return _waiting(now).filter(wait_reason=WaitReason.NONE)
+    return _waiting(now).filter(wait_reason__in=OVER_BY_NOW)
 
 
 def _reason(scene: Scene, run: Run) -> Reason:

@@ -30,7 +30,7 @@ from jobs.scheduling.exclusions import Rule
 from jobs.scheduling.gates import Gate, Passage, gates_for, jitter_gate, pass_through, tenant_gate
 from jobs.scheduling.misfire import Decision, Missed, decide
 from jobs.scheduling.plan import Excluded, Plan, PlannedRun, Until, plan
-from jobs.states import Origin, ReasonCode, RunStatus
+from jobs.states import Origin, ReasonCode, RunStatus, WaitReason
 from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def _row(schedule: Due, passage: Passage, coalesced: int) -> _Row:
 _COLUMNS = (
     *("tenant", "job", "revision", "schedule", "dedupe_key", "params", "scheduled_for", "not_before", "coalesced"),
     *("status", "reason_code", "reason", "reason_args", "queue", "priority", "claim_order_at", "ended_at"),
-    "is_container",
+    *("is_container", "wait_reason"),
 )
 _EVENT_COLUMNS = ("run", "new", "reason_code", "reason", "reason_args")
 
@@ -219,6 +219,7 @@ def _values(key: str, row: _Row, params: Mapping[int, dict[str, Any]], now: date
         *(job.tenant_id, job.pk, job.revision_id, schedule.pk, key, params[job.revision_id or 0]),
         *(row.at, row.not_before, row.coalesced, row.status, *_reason(row), job.queue, job.priority),
         *(claim_order(row.not_before, job.priority), None if is_queued else now, bool(job.fan_out)),
+        WaitReason.TIME if is_queued and row.not_before > now else WaitReason.NONE,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from accounts.models import Tenant
-from jobs import dbclock, nodes, queues
+from jobs import dbclock, freezes, nodes, queues
 from jobs.engine.offer import Offer
 from jobs.engine.published import retry_rule_of
 from jobs.models import Attempt, BeatHeartbeat, Job, Outage, Queue, Run, RunEvent, WorkerNode
@@ -65,6 +65,7 @@ class RunFacts:
     tenant_running: int = 0
     ahead: int = 0
     machinery: Machinery
+    frozen: Reason | None = None  # the freeze that holds it now
     parts: dict[str, int] = field(default_factory=dict)  # of a container: status → how many
 
     @property
@@ -95,6 +96,7 @@ def run_facts(run: Run) -> RunFacts:
         tenant_running=_tenant_running(run.tenant) if waits else 0,
         ahead=_ahead(run, now) if waits else 0,
         machinery=machinery(run.queue, now=now) if waits else Machinery(now=now, queue=run.queue),
+        frozen=freezes.freeze_refusal(run, freezes.active_freezes(now)) if waits else None,
         parts=_parts(run),
     )
 

@@ -11,6 +11,9 @@ from django.utils.translation import ngettext
 from jobs import advice, look, reasons
 from jobs.models import Job, Run
 from jobs.policies import OverlapPolicy
+from jobs.scheduling.calendars import FROZEN
+from jobs.scheduling.closed import moved_reason, outcome_reason
+from jobs.scheduling.exclusions import MOVED
 from jobs.states import ACTIVE, NOT_RUN, ReasonCode, RunStatus
 from jobs.why.created import schedule_text
 from jobs.why.ended import cause_text, fix_of
@@ -112,10 +115,29 @@ def _nothing_due(facts: MomentFacts, words: str) -> Check:
 
 
 def allowed_checks(facts: MomentFacts) -> Iterator[Check]:
-    """What a person may have decided: deleted, switched off, tenant switched off."""
+    """What a person may have decided: deleted, switched off, tenant switched off, calendar, blackout, freeze."""
     yield _archived_check(facts)
     yield _switch_check(facts)
     yield _tenant_check(facts)
+    for number, each in enumerate(facts.expected, start=1):
+        yield closed_check(facts, each, f"closed-{number}")
+
+
+def closed_check(facts: MomentFacts, each: ScheduleAt, key: str) -> Check:
+    """Whether a calendar, a blackout window or a freeze closes the time; what a row says of the past goes first."""
+    if each.closed is None or each.closed.closure is None:
+        return passed(key, ALLOWED, _("No calendar, blackout window or freeze closes this time."))
+    is_freeze = each.closed.closure.kind == FROZEN
+    fix = Fix(place=Place.FREEZES if is_freeze else Place.CALENDARS)
+    todo = advice.for_reason(ReasonCode.FROZEN if is_freeze else ReasonCode.CALENDAR)
+    if each.closed.what == MOVED:
+        words = moved_reason(each.closed, each.rule).text
+        return unknown(key, ALLOWED, words, fix=fix) if facts.runs else failed(key, ALLOWED, words, fix=fix)
+    words = outcome_reason(each.closed, each.rule).text
+    ran = any(run.reason_code not in (ReasonCode.FROZEN, ReasonCode.CALENDAR) for run in facts.runs)
+    if ran:
+        return unknown(key, ALLOWED, words + " " + _("It need not have been so then."), fix=fix)
+    return failed(key, ALLOWED, words, advice=todo, fix=fix)
 
 
 def _archived_check(facts: MomentFacts) -> Check:

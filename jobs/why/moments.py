@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from accounts.models import AuditEntry
 from jobs import dbclock, outages
+from jobs.calendars import Book
 from jobs.models import Job, Outage, Run, Schedule
 from jobs.scheduling.cron import TriggerError
+from jobs.scheduling.exclusions import RUNS, Outcome, Rule, outcome_of
 from jobs.scheduling.triggers import Trigger, previous_at
 from jobs.states import NOT_RUN, RunStatus
-from jobs.timetable import stored_trigger
 from jobs.why.facts import Machinery, machinery
 
 MINUTE = timedelta(minutes=1)
@@ -21,6 +22,7 @@ FAR = timedelta(days=366 * 5)
 MOST_RUNS = 60
 MOST_ENTRIES = 200
 MOST_FIRES = 60
+NO_RULE = Rule()
 SWITCHES = {"jobs.job.enabled": True, "jobs.job.disabled": False}
 
 
@@ -35,10 +37,15 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleAt:
-    """One schedule and one minute. `fires` are its fire times in it; `error` says that its rule can't be read."""
+    """One schedule and one minute. `fires` are its fire times in it; `error` says that its rule can't be read.
+
+    `closed` is the first of them that a calendar, a blackout or a freeze (as they are now) closes or moves.
+    """
 
     schedule: Schedule
     fires: tuple[datetime, ...] = ()
+    rule: Rule = NO_RULE
+    closed: Outcome | None = None
     before: datetime | None = None
     after: datetime | None = None
     error: str = ""
@@ -78,11 +85,14 @@ def moment_facts(job: Job, moment: datetime) -> MomentFacts:
     now = dbclock.now()
     minute = moment.replace(second=0, microsecond=0)
     rows = list(job.schedules.order_by("id")[:50])
+    for row in rows:
+        row.job = job
+    book = Book.of(rows)
     return MomentFacts(
         now=now,
         minute=minute,
         job=job,
-        schedules=tuple(at_minute(schedule, minute) for schedule in rows),
+        schedules=tuple(at_minute(schedule, minute, book) for schedule in rows),
         runs=tuple(_runs(job, minute)),
         switch=switch_at(_entries(job), job.is_enabled, min(minute, now)),
         active_runs=tuple(job.runs.filter(status__in=(RunStatus.QUEUED, RunStatus.RUNNING)).order_by("id")[:5]),
@@ -97,16 +107,21 @@ def default_moment(job: Job) -> datetime:
     return last or dbclock.now()
 
 
-def at_minute(schedule: Schedule, minute: datetime) -> ScheduleAt:
-    """PURE: the schedule's fire times in the minute, and the nearest around it."""
+def at_minute(schedule: Schedule, minute: datetime, book: Book) -> ScheduleAt:
+    """The schedule's fire times in the minute, the nearest around it, and what closes them."""
     try:
-        trigger = stored_trigger(schedule)
+        trigger = book.trigger(schedule)
     except TriggerError as error:
         return ScheduleAt(schedule=schedule, error=str(error))
     first, end = minute - MICROSECOND, minute + MINUTE - MICROSECOND
+    fires = tuple(trigger.between(first, end, MOST_FIRES))
+    rule = book.rule(schedule, schedule.job)
+    outcomes = (outcome_of(trigger, rule, fire) for fire in fires) if not rule.is_empty else ()
     return ScheduleAt(
         schedule=schedule,
-        fires=tuple(trigger.between(first, end, MOST_FIRES)),
+        fires=fires,
+        rule=rule,
+        closed=next((outcome for outcome in outcomes if outcome.what != RUNS), None),
         before=_before(trigger, first),
         after=trigger.next_after(end),
     )

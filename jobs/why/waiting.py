@@ -22,6 +22,7 @@ def waiting_checks(facts: RunFacts, *, is_platform: bool) -> Iterator[Check]:
     yield time_check(facts)
     yield enabled_check(facts)
     yield tenant_check(facts)
+    yield frozen_check(facts)
     yield overlap_check(facts)
     yield quota_check(facts)
     queue = facts.machinery
@@ -58,8 +59,8 @@ def time_check(facts: RunFacts) -> Check:
             advice=advice.for_wait(W.RETRY_BACKOFF),
             fix=_job(facts),
         )
-    words = _("Its time has not come: it may start in %(left)s, at %(at)s.")
-    return failed("time", HERE, words % values, advice=advice.for_wait(W.TIME))
+    words = _("Its time has not come: it may start in %(left)s, at %(at)s.") % values
+    return failed("time", HERE, f"{words} {reasons.of(run)}".strip(), advice=advice.for_wait(W.TIME))
 
 
 def enabled_check(facts: RunFacts) -> Check:
@@ -78,6 +79,15 @@ def tenant_check(facts: RunFacts) -> Check:
     words = _("The tenant is disabled: the next worker that looks at this run ends it as skipped.")
     fix = Fix(place=Place.TENANT, pk=facts.tenant.pk)
     return failed("tenant_active", HERE, words, advice=advice.for_reason(ReasonCode.TENANT_DISABLED), fix=fix)
+
+
+def frozen_check(facts: RunFacts) -> Check:
+    if facts.run.despite_freeze:
+        return not_applicable("frozen", HERE, _("It was confirmed to run despite a change freeze."))
+    if facts.frozen is None:
+        return passed("frozen", HERE, _("No change freeze holds it."))
+    fix = Fix(place=Place.FREEZES)
+    return failed("frozen", HERE, facts.frozen.text, advice=advice.for_wait(W.FROZEN), fix=fix)
 
 
 def overlap_check(facts: RunFacts) -> Check:
