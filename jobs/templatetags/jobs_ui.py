@@ -34,6 +34,17 @@ def exactly(at: datetime | None, zone: str = "") -> str:
 
 
 @register.simple_tag
+def plainly(at: datetime, zone: str = "") -> str:
+    """Without the zone's name: where a heading says it once."""
+    return f"{at.astimezone(look.zone_named(zone)):%Y-%m-%d %H:%M:%S}"
+
+
+@register.simple_tag
+def zone_name(zone: str = "") -> str:
+    return look.zone_label(look.zone_named(zone))
+
+
+@register.simple_tag
 def since(started: datetime | None, ended: datetime | None = None) -> str:
     """How long something took, or takes so far."""
     return look.seconds_text((ended or timezone.now()) - started) if started else "–"
