@@ -29,6 +29,8 @@ def test_two_workers_cut_off_one_after_the_other_never_run_the_same_run_at_once(
             wait_for(partial(works_for, stack, f"w{other + 1}@"), "the other's work", seconds=90)
         wait_for(stack.is_quiet, "quiet", seconds=180)
         assert {stack.status_of(run) for run in runs} <= {"succeeded", "lost"}
+        for name in ("w1", "w2"):
+            stack.stop(name)  # their wires end here
 
 
 def is_free(stack, worker: str) -> bool:
