@@ -63,8 +63,8 @@ def request(slug: str, count: int) -> None:
     print(json.dumps([create_run(job, origin="manual").pk for _ in range(count)]))
 
 
-def limit_running(most: int) -> None:
-    """How many runs of tenant demo may run at once."""
+def limit_running(most: int | None) -> None:
+    """How many runs of tenant demo may run at once; None: any."""
     Tenant.objects.filter(slug="demo").update(running_limit=most)
 
 
