@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 from celery.signals import celeryd_after_setup, worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
 
 from jobs import catalog, dbclock, nodes, retention, watchdog
 from jobs.bells import BELL_TASK, ring
@@ -17,13 +19,16 @@ from jobs.engine import execute, reaper
 from jobs.engine.worker import Worker
 
 log = logging.getLogger(__name__)
-_workers: list[Worker] = []  # this process's one worker, once Celery is ready
+START_RETRY_SECONDS = 1.0
+_workers: list[Worker] = []  # this process's one worker
+_is_started = threading.Event()  # its node is in the ledger and its threads run
+_is_stopping = threading.Event()
 
 
 @shared_task(name=BELL_TASK, ignore_result=True)
 def work(queue: object = None) -> int:
     """Serve a queue until nothing is eligible."""
-    if not _workers or not isinstance(queue, str) or queue not in _workers[0].queues:
+    if not _is_started.is_set() or not isinstance(queue, str) or queue not in _workers[0].queues:
         return 0
     close_old_connections()
     return execute.work(_workers[0], queue)
@@ -54,20 +59,41 @@ def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
 
 @worker_ready.connect
 def _start(**kwargs: Any) -> None:
+    """In a thread: Celery forgets a handler that fails, and the worker would stay here and never claim anything."""
     for worker in _workers:
-        watchdog.watch("worker").started(dbclock.now())
-        worker.start()
-        for queue in worker.queues:
-            ring(queue)
+        threading.Thread(target=_start_with_the_ledger, args=(worker,), name="portal-start", daemon=True).start()
+
+
+def _start_with_the_ledger(worker: Worker) -> None:
+    """As soon as the ledger can be reached; bells that come before do nothing."""
+    while not _is_stopping.is_set():
+        try:
+            now = dbclock.now()
+            watchdog.watch("worker").started(now)
+            worker.start()
+            break
+        except DatabaseError as error:
+            log.warning("The ledger can't be reached; the worker waits for it.", extra={"error": str(error)})
+            connection.close()
+            _is_stopping.wait(START_RETRY_SECONDS)
+    else:
+        return
+    _is_started.set()
+    connection.close()
+    for queue in worker.queues:
+        ring(queue)
 
 
 @worker_shutting_down.connect
 def _drain(**kwargs: Any) -> None:
+    _is_stopping.set()
     for worker in _workers:
         worker.drain()
 
 
 @worker_shutdown.connect
 def _stop(**kwargs: Any) -> None:
+    if not _is_started.is_set():
+        return  # there is nothing to say goodbye to
     for worker in _workers:
         worker.stop()

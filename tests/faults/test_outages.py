@@ -151,6 +151,18 @@ def test_pages_answer_503_with_retry_after_while_the_database_is_away(stack):
 
 @servers
 @faults
+def test_a_worker_started_while_the_database_is_away_works_as_soon_as_it_is_back(stack, witness):
+    stack.add_jobs(witness.job("waits"))
+    [run] = stack.request("waits")
+    stack.place.database.kill()
+    stack.start_worker()
+    wait_for(lambda: "the worker waits for it" in (stack.folder / "w1.log").read_text(), "the worker's word")
+    stack.place.database.start()
+    wait_for(lambda: stack.status_of(run) == "succeeded", "the run")
+
+
+@servers
+@faults
 @pytest.mark.environ(**SHORT_LEASE)
 def test_beat_goes_on_where_it_was_after_a_database_restart(stack, witness):
     stack.add_jobs(witness.job("often", every="1s", overlap="allow", overlap_limit=100))
