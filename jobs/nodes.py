@@ -94,6 +94,11 @@ def is_drain_wanted(node: WorkerNode) -> bool:
     return WorkerNode.objects.filter(pk=node.pk, drain_requested_at__isnull=False).exists()
 
 
+def beat(node: WorkerNode, **columns: Any) -> None:
+    """Write a heartbeat: one row by its key."""
+    WorkerNode.objects.filter(pk=node.pk).update(**columns)
+
+
 def request_drain(node: WorkerNode, *, actor: User | None) -> bool:
     """Let the worker finish what runs and take nothing more until it is resumed. False: that was so already."""
     return _ask(node, dbclock.now(), actor=actor, verb="jobs.node.drained")

@@ -80,9 +80,7 @@ class Meter:
         """None at the first look: there is nothing yet to compare with."""
         quota = _cpu_quota()
         busy = _quota_used() if quota else _machine_used()
-        zygotes = _children("self")
-        runners = [pid for zygote in zygotes for pid in _children(str(zygote))]
-        own = sum(_used_by(pid) for pid in (os.getpid(), *zygotes, *runners))
+        own = own_used()
         seconds, before, own_before = at - self._at, self._busy, self._own
         is_first, self._at, self._busy, self._own = self._at == 0.0, at, busy, own
         self.memory_percent = _memory_percent()
@@ -92,6 +90,13 @@ class Meter:
         self.cpu_percent = _percent((busy - before) / room)
         counted = _percent((busy - before - max(own - own_before, 0)) / room)
         return Sample(at=at, cpu=counted, memory=self.memory_percent)
+
+
+def own_used() -> float:
+    """CPU seconds of this worker, its zygote, its runners, and of every script these have seen the end of."""
+    zygotes = _children("self")
+    runners = [pid for zygote in zygotes for pid in _children(str(zygote))]
+    return sum(_used_by(pid) for pid in (os.getpid(), *zygotes, *runners))
 
 
 def _percent(value: float) -> float:

@@ -249,7 +249,8 @@ class Worker:
         cpu, memory = round(self.meter.cpu_percent, 1), round(self.meter.memory_percent, 1)
         self._history.append([round(now.timestamp()), cpu, memory, running])
         self.is_held = nodes.is_drain_wanted(self.node)
-        WorkerNode.objects.filter(pk=self.node.pk).update(
+        nodes.beat(
+            self.node,
             last_seen_at=now,
             running_count=running,
             cpu_percent=cpu,

@@ -1,9 +1,12 @@
 """When a machine is too busy: measured over a while, opened again lower than it was shut."""
 
+import os
+import subprocess
+
 import pytest
 
 from jobs.engine.gate import Gate, Sample
-from jobs.engine.machine import Meter, capabilities, cores, memory_bytes
+from jobs.engine.machine import Meter, capabilities, cores, memory_bytes, own_used
 from jobs.states import WaitReason
 
 
@@ -79,8 +82,7 @@ def test_own_short_work_is_not_counted_and_the_machines_is(monkeypatch):
     now: dict[str, tuple[float, float]] = {}
     monkeypatch.setattr("jobs.engine.machine._machine_used", lambda: now["used"][0])
     monkeypatch.setattr("jobs.engine.machine._cpu_quota", lambda: None)
-    monkeypatch.setattr("jobs.engine.machine._children", list)
-    monkeypatch.setattr("jobs.engine.machine._used_by", lambda pid: now["used"][1])
+    monkeypatch.setattr("jobs.engine.machine.own_used", lambda: now["used"][1])
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     samples = []
     for at in (10.0, 11.0, 12.0):
@@ -88,6 +90,21 @@ def test_own_short_work_is_not_counted_and_the_machines_is(monkeypatch):
         samples.append(meter.look(at))
     assert samples[0] is None
     assert [(sample.cpu, round(meter.cpu_percent)) for sample in samples[1:]] == [(0.0, 100), (100.0, 100)]
+
+
+def test_scripts_that_ended_below_a_living_runner_are_our_own():
+    """A stand-in for zygote, runner and short scripts, which stays alive until its input ends."""
+    before = own_used()
+    scripts = "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i+1)); done; cat /proc/$$/stat; read end"
+    zygote = ["sh", "-c", f"sh -c '{scripts}'; true"]
+    with subprocess.Popen(zygote, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        runner = process.stdout.readline().rpartition(b")")[2].split()
+        spent = sum(int(field) for field in runner[11:15]) / os.sysconf("SC_CLK_TCK")
+        gained = own_used() - before
+        process.communicate(b"")
+    assert spent > 0
+    assert gained >= spent
 
 
 def test_this_machine_has_cores_memory_and_kinds(settings):
