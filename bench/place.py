@@ -164,6 +164,17 @@ def start_worker(place: Place, *, slots: int = 16) -> subprocess.Popen[bytes]:
     return worker
 
 
+def start_beat(place: Place) -> subprocess.Popen[bytes]:
+    """A beat, once it has shown itself in the ledger."""
+    from jobs.models import BeatHeartbeat
+
+    known = BeatHeartbeat.objects.count()
+    options = ["-m", "celery", "-A", "portal", "beat", "--loglevel", "ERROR", "-s", str(place.folder / f"beat-{known}")]
+    beat = place.start(sys.executable, *options)
+    wait_for(lambda: BeatHeartbeat.objects.count() > known, "beat", seconds=120)
+    return beat
+
+
 def quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.figure import Figure
-from bench.place import Place, end, quantile, start_worker, wait_for
+from bench.place import Place, end, quantile, start_beat, start_worker, wait_for
 from bench.rows import add_job, add_schedules, clear_runs, clear_schedules, make_due
 from jobs import dbclock
-from jobs.models import BeatHeartbeat, LogChunk, Run, Schedule
+from jobs.models import LogChunk, Run, Schedule
 from jobs.timetable import ScheduleSpec, save_schedules
 
 ORDER = 4
@@ -25,25 +24,17 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
     size, per_second, seconds, burst = (200, 5, 3, 100) if quick else (100_000, 100, 60, 10_000)
     scripts = 2 if quick else 20
     add_schedules(size, jobs=min(size, 10_000), overlap="skip")
-    beat = _start_beat(place)
+    beat = start_beat(place)
     yield from _rows(beat, size, per_second, seconds)
     yield _changed(size, samples=3 if quick else 10)
     for beats in (1, 5):
-        others = [_start_beat(place) for _ in range(beats - 1)]
+        others = [start_beat(place) for _ in range(beats - 1)]
         yield from _burst(burst, beats)
         for other in others:
             end(other)
     yield from _scripts(place, size, scripts, seconds)
     end(beat)
     clear_schedules()
-
-
-def _start_beat(place: Place) -> subprocess.Popen[bytes]:
-    known = BeatHeartbeat.objects.count()
-    options = ["-m", "celery", "-A", "portal", "beat", "--loglevel", "ERROR", "-s", str(place.folder / f"beat-{known}")]
-    beat = place.start(sys.executable, *options)
-    wait_for(lambda: BeatHeartbeat.objects.count() > known, "beat", seconds=120)
-    return beat
 
 
 def _plan(per_second: int, seconds: int, *, skip: int = 0) -> datetime:

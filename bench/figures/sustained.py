@@ -12,7 +12,7 @@ from datetime import timedelta
 import psutil
 
 from bench.figure import Figure
-from bench.place import ROOT, Place, end, start_worker, wait_for
+from bench.place import ROOT, Place, end, start_beat, start_worker, wait_for
 from bench.rows import add_job, clear_schedules
 from jobs import dbclock
 from jobs.models import Run, Schedule
@@ -28,7 +28,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
     clear_schedules()
     seconds = 6.0 if quick else SECONDS
     add_each_second(RATE)
-    worker, beat = start_worker(place), place.start_celery("portal", "beat", "-s", str(place.folder / "beat-schedule"))
+    worker, beat = start_worker(place), start_beat(place)
     wait_for(lambda: Run.objects.filter(status=RunStatus.SUCCEEDED).count() >= RATE, "the first runs", seconds=60)
     psutil.cpu_percent(None)
     before, began = Run.objects.count(), time.perf_counter()
