@@ -96,6 +96,43 @@ SENTENCES = {
     "missing_driver.interpreter": _(
         "The interpreter “%(name)s” is not installed on this worker: install it there, or change it in the job."
     ),
+    "timeout": _("The script ran longer than its time limit of %(seconds)g seconds and was ended."),
+    "any.exit_code": _("The script ended with exit code %(code)s."),
+    "script_failed.child_signal": _(
+        "The script ended with exit code %(code)s: a program in it was ended by signal %(name)s."
+    ),
+    "script_failed.too_many_processes": _(
+        "The script had more than %(limit)s processes at once; it was ended before it took the machine."
+    ),
+    "script_failed.file_too_large": _("The script wrote a larger file than it may."),
+    "signal": _("The script was ended by signal %(name)s, which the portal did not send."),
+    "signal.cpu_limit": _("The script used up the CPU time it may use (signal %(name)s)."),
+    "signal.crash": _("The script crashed: %(meaning)s (signal %(name)s)."),
+    "any.crash_memory": _("it used memory that is not its own"),
+    "any.crash_abort": _("it gave itself up"),
+    "any.crash_instruction": _("it met an instruction this machine does not know"),
+    "any.crash_arithmetic": _("it made an impossible calculation"),
+    "any.crash_system_call": _("it asked the kernel for what it may not have"),
+    "out_of_memory": _("The kernel ended the script because memory ran out; its largest process had used %(mib)s MiB."),
+    "out_of_memory.limit": _(
+        "The script needed more than its memory limit of %(limit)s MiB; its largest process had used %(mib)s MiB."
+    ),
+    "out_of_memory.refused": _(
+        "The script asked for more memory than the worker could give; its largest process had used %(mib)s MiB."
+    ),
+    "out_of_memory.runner": _(
+        "The kernel ended the process that owned the script because memory ran out; the script was ended with it."
+    ),
+    "internal.runner_died": _(
+        "The process that owned the script was killed from outside; the script was ended with it."
+    ),
+    "disk_full": _("The worker's disk is full: the script failed with %(kib)s KiB free in its folder."),
+    "cannot_start.not_executable": _("“%(name)s” may not be executed on this worker."),
+    "cannot_start.bad_format": _("“%(name)s” is no program: it lacks a first line that names its interpreter."),
+    "cannot_start.too_long": _("The arguments and variables are too long: put large values into a file."),
+    "cannot_start.bad_value": _("The arguments or variables hold a character that can't be passed on."),
+    "cannot_start.no_runner": _("The worker could start no process: look at its load."),
+    "cannot_start.missing_cwd": _("The working directory “%(name)s” is not there."),
     "cannot_start.script_not_written": _(
         "The script could not be written on the worker (%(cause)s): free some disk space there."
     ),

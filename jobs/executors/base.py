@@ -46,9 +46,14 @@ class Log(Protocol):
 
 
 class ScriptRunner(Protocol):
-    """Runs one command in a runner process and streams its output to the log (`jobs.engine.scripts`)."""
+    """Runs one command in a runner process and streams its output to the log (`jobs.engine.scripts`).
 
-    def __call__(self, argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> Outcome: ...
+    `memory_limit` in MiB, for each process.
+    """
+
+    def __call__(
+        self, argv: tuple[str, ...], env: Mapping[str, str], cwd: Path, *, memory_limit: int | None = None
+    ) -> Outcome: ...
 
 
 @dataclass(frozen=True, kw_only=True)

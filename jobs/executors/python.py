@@ -32,13 +32,6 @@ class PythonParams(ScriptParams):
             upload=".py",
         ),
     ]
-    args: Annotated[
-        list[str],
-        Shown(
-            label=gettext_lazy("Arguments"),
-            help=gettext_lazy("One per line; the script finds them in sys.argv."),
-        ),
-    ] = Field(default_factory=list, max_length=100)
     interpreter: Annotated[
         str,
         Shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -9,15 +10,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import Field, field_validator
 
 from jobs.executors.base import Context, ExecutorError, Log, Outcome, Params
 from jobs.reasons import say
 from jobs.states import ReasonCode
+from portal.lib.paramtypes import Shown
 
 MOST_OUTPUTS = 100
 LONGEST_OUTPUT = 4000
@@ -29,9 +32,24 @@ _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 class ScriptParams(Params):
     """A script and how it is started."""
 
-    script: str
-    args: list[str] = Field(default_factory=list, max_length=100)
+    script: str  # each kind shows its own editor
+    args: Annotated[
+        list[str],
+        Shown(
+            label=gettext_lazy("Arguments"),
+            help=gettext_lazy("One per line; the script finds them in this order."),
+        ),
+    ] = Field(default_factory=list, max_length=100)
     interpreter: str = Field(default="", max_length=300)
+    memory_limit: Annotated[
+        int | None,
+        Shown(
+            label=gettext_lazy("Memory limit (MiB)"),
+            help=gettext_lazy(
+                "The address space of each process. Empty: no limit. Java and Node reserve far more than they use."
+            ),
+        ),
+    ] = Field(default=None, ge=32, le=4 * 1024 * 1024)
 
     @field_validator("script")
     @classmethod
@@ -90,6 +108,8 @@ def write_script(context: Context, name: str, text: str) -> Path:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ExecutorError(say(ReasonCode.DISK_FULL, "disk_full.prepare")) from None
         cause = error.strerror or str(error)
         raise ExecutorError(say(ReasonCode.CANNOT_START, "cannot_start.script_not_written", cause=cause)) from None
     return path
@@ -123,7 +143,9 @@ def run_script(context: Context, argv: tuple[str, ...]) -> Outcome:
     """Run, then read what the script left in $PORTAL_OUTPUT and $PORTAL_RESULT."""
     output, result = context.work_dir / "output.txt", context.work_dir / "result.json"
     output.touch(mode=0o600)
-    outcome = context.run_script(argv, variables(context, output=output, result=result), context.work_dir)
+    env = variables(context, output=output, result=result)
+    limit = context.params.memory_limit
+    outcome = context.run_script(argv, env, context.work_dir, memory_limit=limit)
     return replace(outcome, outputs=read_outputs(output, context.log), result=read_result(result))
 
 

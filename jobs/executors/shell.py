@@ -30,13 +30,6 @@ class ShellParams(ScriptParams):
             upload=".sh",
         ),
     ]
-    args: Annotated[
-        list[str],
-        Shown(
-            label=gettext_lazy("Arguments"),
-            help=gettext_lazy("One per line; the script finds them in $1, $2 and so on."),
-        ),
-    ] = Field(default_factory=list, max_length=100)
     interpreter: Annotated[
         str,
         Shown(label=gettext_lazy("Interpreter"), help=gettext_lazy("Empty: bash, or sh where there is no bash.")),

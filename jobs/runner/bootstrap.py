@@ -11,6 +11,8 @@ The file stands alone and keeps to old syntax: it runs under whatever interprete
 from __future__ import annotations
 
 import ast
+import contextlib
+import errno
 import inspect
 import json
 import os
@@ -24,6 +26,7 @@ INTERRUPTED = 130
 RESULT_CHARACTERS = 64 * 1024
 ENTRY = "execute_task"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+CAUSES = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EFBIG: "file_too_large", errno.ENOMEM: "memory"}
 
 
 def main() -> int:
@@ -42,6 +45,7 @@ def main() -> int:
     except SystemExit as stop:
         return exit_code(stop)
     except BaseException as error:  # like the interpreter's own top level
+        note(error)
         show(error)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else TECHNICAL_FAILURE
 
@@ -75,6 +79,27 @@ def show(error: BaseException) -> None:
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
     sys.excepthook(type(error), error.with_traceback(trace), trace)
+
+
+def note(error: BaseException) -> None:
+    """For the portal, what the script died of: a link, which needs no room on a full disk."""
+    path, word = os.environ.get("PORTAL_RESULT"), cause(error)
+    if path and word:
+        with contextlib.suppress(OSError):  # the traceback tells it as well
+            os.symlink(word, path + ".cause")
+
+
+def cause(error: BaseException | None) -> str:
+    """A shortage at the root of an error, or an empty string."""
+    for _ in range(10):  # of chained errors
+        if isinstance(error, MemoryError):
+            return "memory"
+        if isinstance(error, OSError) and error.errno in CAUSES:
+            return CAUSES[error.errno]
+        if error is None:
+            break
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 # --- execute_task

@@ -19,9 +19,12 @@ HOUR = timedelta(hours=1)
 
 
 def job(slug: str = "report", *, script: str = "echo hi", kind: str = "shell", **fields: Any) -> Job:
-    """A job whose revision holds a whole, valid definition; `fields` may be of the row or of the definition."""
+    """A job whose revision holds a whole, valid definition; `fields` may be of the row or of the definition.
+
+    `more` are parameters of the kind beside the script.
+    """
     own = {name: fields.pop(name) for name in ("is_enabled", "of") if name in fields}
-    content = {"name": slug, "kind": kind, "params": {"script": script}, **fields}
+    content = {"name": slug, "kind": kind, "params": {"script": script, **fields.pop("more", {})}, **fields}
     definition = parse_definition(content)
     columns = {name: fields[name] for name in ("overlap", "overlap_limit", "queue", "priority") if name in fields}
     columns |= {"fan_out": definition.fan_out.mode.value, "shard_total": definition.fan_out.total}

@@ -20,7 +20,7 @@ class Log:
         self.text += text
 
 
-def run_plain(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> Outcome:
+def run_plain(argv: tuple[str, ...], env: Mapping[str, str], cwd: Path, *, memory_limit: int | None = None) -> Outcome:
     done = subprocess.run(argv, env={**env, "PATH": os.defpath}, cwd=cwd, capture_output=True, timeout=20, check=False)
     reason = (done.stdout + done.stderr).decode()
     return Outcome(exit_code=done.returncode, reason=reason)
