@@ -22,9 +22,6 @@ RESERVED = {
     "ReasonCode.FROZEN": "calendar",
     "ReasonCode.BACKFILL_CANCELLED": "ledger",
     "ReasonCode.LOG_QUOTA": "retention",
-    "ReasonCode.OUT_OF_MEMORY": "runner",
-    "ReasonCode.CANNOT_START": "runner",
-    "ReasonCode.DISK_FULL": "runner",
 }
 # Codes whose words come from elsewhere.
 SAID_ELSEWHERE = {
