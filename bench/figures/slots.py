@@ -52,7 +52,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
 
 def most_at_once(spans: list[tuple[object, object]]) -> int:
     """The highest number of (start, end) spans that hold one moment."""
-    steps = sorted([(start, 1) for start, _end in spans] + [(stop, -1) for _start, stop in spans])  # type: ignore[type-var]
+    steps = sorted([(start, 1) for start, _end in spans] + [(stop, -1) for _start, stop in spans])
     now = most = 0
     for _at, step in steps:
         now += step

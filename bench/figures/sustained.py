@@ -29,7 +29,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
     seconds = 6.0 if quick else SECONDS
     add_each_second(RATE)
     worker, beat = start_worker(place), start_beat(place)
-    wait_for(lambda: Run.objects.filter(status=RunStatus.SUCCEEDED).count() >= RATE, "the first runs", seconds=60)
+    wait_for(lambda: Run.objects.filter(status=RunStatus.SUCCEEDED).count() >= RATE, "the first runs", seconds=120)
     psutil.cpu_percent(None)
     before, began = Run.objects.count(), time.perf_counter()
     waiting = []
@@ -38,7 +38,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
         waiting.append(Run.objects.filter(status=RunStatus.QUEUED).count())
     cpu, rate = psutil.cpu_percent(None), (Run.objects.count() - before) / (time.perf_counter() - began)
     end(beat)
-    wait_for(lambda: not Run.objects.filter(status__in=ACTIVE).exists(), "the last run", seconds=60)
+    wait_for(lambda: not Run.objects.filter(status__in=ACTIVE).exists(), "the last run", seconds=300)
     end(worker)
     checked = subprocess.run([sys.executable, "manage.py", "check_ledger"], cwd=ROOT, capture_output=True, check=False)
     failed = Run.objects.exclude(status=RunStatus.SUCCEEDED).exclude(status=RunStatus.SKIPPED).count()
