@@ -67,8 +67,8 @@ def _sharing_tenants(request: HttpRequest) -> list[int]:
     memory = request.__dict__.setdefault("_permission_memory", {})
     if "sharing" not in memory:
         user = user_of(request)
-        found = {pk for table in grant_models() for pk in _tenants_granting(table, user)}
-        memory["sharing"] = sorted(found - set(memberships_of(user)))
+        first, *others = [_tenants_granting(table, user) for table in grant_models()]
+        memory["sharing"] = sorted(set(first.union(*others)) - set(memberships_of(user)))
     sharing: list[int] = memory["sharing"]
     return sharing
 

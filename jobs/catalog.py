@@ -173,7 +173,9 @@ def definition_of(job: Job) -> JobDefinition:
     retry = {name: getattr(job, f"retry_{name}") for name in ("max", "backoff", "base", "factor", "cap")}
     needs = {"memory": job.needs_memory, "cpu": job.needs_cpu}
     fan_out = {"mode": job.fan_out, "total": job.shard_total}
-    return parse_definition({**data, "timeout": job.timeout, "retry": retry, "needs": needs, "fan_out": fan_out})
+    keep = {"run_days": job.run_days, "log_days": job.log_days, "runs": job.keep_runs}
+    nested = {"retry": retry, "needs": needs, "fan_out": fan_out, "keep": keep}
+    return parse_definition({**data, "timeout": job.timeout, **nested})
 
 
 def _switch(job: Job, is_enabled: bool, actor: User | None) -> bool:
@@ -320,6 +322,7 @@ def _set_columns(job: Job, wanted: JobDefinition) -> None:
     job.retry_backoff = wanted.retry.backoff.value
     job.needs_memory, job.needs_cpu = wanted.needs.memory, wanted.needs.cpu
     job.fan_out, job.shard_total = wanted.fan_out.mode.value, wanted.fan_out.total
+    job.run_days, job.log_days, job.keep_runs = wanted.keep.run_days, wanted.keep.log_days, wanted.keep.runs
     job.needs_driver = _driver_of(wanted, job.tenant_id)
 
 
@@ -360,7 +363,8 @@ def _facts(job: Job) -> dict[str, Any]:
     """Every column a person decides, as plain values."""
     own = ("slug", "is_enabled", "timeout", "needs_memory", "needs_cpu", "fan_out", "shard_total", "needs_driver")
     retry = ("retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap")
-    return {name: getattr(job, name) for name in (*own, *_COLUMNS, *retry)}
+    keep = ("run_days", "log_days", "keep_runs")
+    return {name: getattr(job, name) for name in (*own, *_COLUMNS, *retry, *keep)}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,7 @@ __all__ = [
 SHORTEST_TIMEOUT = timedelta(seconds=1)
 LONGEST_TIMEOUT = timedelta(days=30)
 LONGEST_DELAY = timedelta(days=7)
+LONGEST_KEPT = 3650  # days
 MOST_VARIABLES = 200
 MOST_SHARDS = 1000
 RESERVED_PREFIX = "PORTAL_"
@@ -116,6 +117,17 @@ class FanOutRule(_Base):
         return self
 
 
+class KeepRule(_Base):
+    """How long a run and its log are kept after its end; nothing said is as the tenant keeps them.
+
+    The newest `runs` stay however old they are.
+    """
+
+    run_days: int | None = Field(default=None, ge=1, le=LONGEST_KEPT)
+    log_days: int | None = Field(default=None, ge=1, le=LONGEST_KEPT)
+    runs: int = Field(default=1, ge=1, le=10_000)
+
+
 class JobDefinition(_Base):
     """A job without its identity (tenant, slug) and its schedules. `params` is of the kind's Params."""
 
@@ -138,6 +150,7 @@ class JobDefinition(_Base):
     requires: tuple[str, ...] = Field(default=(), max_length=20)
     needs: NeedsRule = NeedsRule()
     fan_out: FanOutRule = FanOutRule()
+    keep: KeepRule = KeepRule()
 
     @field_validator("kind")
     @classmethod

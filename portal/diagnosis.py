@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from jobs.queries import last_pruning
 from portal import health
 
 MINIMUM_FREE_BYTES = 1024**3
@@ -155,6 +156,17 @@ def workers_and_beat() -> Iterator[Finding]:
         yield Finding(name=name, ok=not reason, detail=reason or "seen", advice=advice)
 
 
+def old_history() -> Iterator[Finding]:
+    last = last_pruning()
+    ended = f"last pruned {last.ended_at:%Y-%m-%d %H:%M} UTC" if last.ended_at else "never pruned yet"
+    yield Finding(
+        name="Old history",
+        ok=not last.error and (last.ended_at is None or not last.is_silent(database_now())),
+        detail=last.error or f"{ended}: {last.runs} runs, {last.logs} logs deleted",
+        advice="Old runs and logs are not deleted: run prune_history and read what it says; beat and a worker do it.",
+    )
+
+
 def disk() -> Iterator[Finding]:
     folder = Path(settings.DATA_DIR)
     while not folder.exists():
@@ -201,6 +213,7 @@ QUESTIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     broker,
     encryption_keys,
     workers_and_beat,
+    old_history,
     disk,
     built_files,
     interpreters,

@@ -15,7 +15,10 @@ class TenantPage(TenantAdmin):
     list_display = ["name", "slug", "is_active", "job_limit", "running_limit", "timeout_limit"]
     search_fields = ["slug", "name"]
     list_filter = ["is_active"]
-    fields = ["slug", "name", "is_active", "job_limit", "running_limit", "log_bytes_limit", "timeout_limit"]
+    fields = [
+        "slug", "name", "is_active", "job_limit", "running_limit", "timeout_limit", "log_bytes_limit",
+        "run_days", "log_days",
+    ]  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -25,9 +25,18 @@ class Tenant(models.Model):
     running_limit = models.PositiveIntegerField(
         _("most runs at once"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
-    log_bytes_limit = models.PositiveBigIntegerField(_("most stored log bytes"), null=True, blank=True)
+    log_bytes_limit = models.PositiveBigIntegerField(
+        _("most stored log bytes"),
+        null=True,
+        blank=True,
+        help_text=_("Beyond it the oldest logs are deleted, but none of the last day: new ones are cut short instead."),
+    )
     run_days = models.PositiveIntegerField(
-        _("days its runs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("days its runs are kept"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Where a job says nothing. Empty: as the portal keeps them."),
     )
     log_days = models.PositiveIntegerField(
         _("days its logs are kept"), null=True, blank=True, validators=[MinValueValidator(1)]

@@ -6,5 +6,6 @@ from jobs.admin.node_admin import WorkerNodeAdmin
 from jobs.admin.outage_admin import OutageAdmin
 from jobs.admin.queue_admin import QueueAdmin
 from jobs.admin.run_admin import RunAdmin
+from jobs.admin.tenant_admin import TenantWithLogs
 
-__all__ = ["BackfillAdmin", "JobAdmin", "OutageAdmin", "QueueAdmin", "RunAdmin", "WorkerNodeAdmin"]
+__all__ = ["BackfillAdmin", "JobAdmin", "OutageAdmin", "QueueAdmin", "RunAdmin", "TenantWithLogs", "WorkerNodeAdmin"]

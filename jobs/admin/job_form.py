@@ -21,6 +21,7 @@ from unfold.widgets import (
 from accounts.models import Tenant, User
 from accounts.permissions import visible_to
 from datasources.models import DataSource, Secret
+from jobs.admin.job_form_keep import KEEP, KeepFields, keep_of
 from jobs.admin.job_form_place import PLACE, PlaceFields, place_of, shown_place
 from jobs.executors import KINDS
 from jobs.models import Job
@@ -40,6 +41,7 @@ RUN_PARAMS_HELP = gettext_lazy(
 PATHS = {f"retry.{name}": f"retry_{name}" for name in ("max", "backoff", "base", "factor", "cap")}
 PATHS |= {f"needs.{name}": f"needs_{name}" for name in ("memory", "cpu")}
 PATHS |= {"fan_out.mode": "fan_out", "fan_out.total": "shard_total"}
+PATHS |= {"keep.run_days": "run_days", "keep.log_days": "log_days", "keep.runs": "keep_runs"}
 BASICS = ["name", "slug", "description", "category", "is_enabled"]
 RETRIES = ["timeout", "retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap", "exit_codes"]
 
@@ -54,7 +56,7 @@ def _area(rows: int, **attrs: str) -> forms.Widget:
     return widget
 
 
-class JobForm(PlaceFields):
+class JobForm(KeepFields, PlaceFields):
     """Reads a job and gives back what `jobs.catalog` takes; it saves nothing itself."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=150, widget=_text())
@@ -175,6 +177,7 @@ class JobForm(PlaceFields):
                 {"fields": ["overlap", "overlap_limit", "is_idempotent"], "classes": ["tab"]},
             ),
             (_("Where it runs"), {"fields": PLACE, "classes": ["tab"]}),
+            (_("History"), {"fields": KEEP, "classes": ["tab"]}),
         ]
 
     def clean_slug(self) -> str:
@@ -208,7 +211,7 @@ class JobForm(PlaceFields):
         found |= {name: found[name] or {} for name in ("environment", "exit_codes")}
         found["secrets"] = data["secrets"]
         found["retry"] = {name: data[f"retry_{name}"] for name in ("max", "backoff", "base", "factor", "cap")}
-        found |= place_of(data)
+        found |= place_of(data) | keep_of(data)
         return {**found, "params": self._kind_params(data)}
 
     def blame(self, errors: Iterable[FieldError]) -> None:
@@ -290,7 +293,7 @@ class JobForm(PlaceFields):
 def initial_of(job: Job) -> dict[str, Any]:
     """The row's columns as the form shows them; an unsaved row gives the defaults."""
     names = [*BASICS, *RETRIES, "kind", "run_params", "environment", "secrets",
-             "overlap", "overlap_limit", "is_idempotent", *PLACE]  # fmt: skip
+             "overlap", "overlap_limit", "is_idempotent", *PLACE, *KEEP]  # fmt: skip
     shown = {name: getattr(job, name) for name in names}
     shown |= shown_place(job)
     return {**shown, "run_params": [brief(param) for param in job.run_params or []]}

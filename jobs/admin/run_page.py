@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from jobs import advice, reasons
 from jobs.admin import run_parts
+from jobs.logquota import was_cut_by_quota
 from jobs.models import Attempt, JobRevision, LogChunk, Run
-from jobs.states import ACTIVE, FAILURE, RunStatus
+from jobs.states import ACTIVE, FAILURE, LogDeletion, RunStatus
 
 MOST_ROWS = 200
 MOST_PLAIN_CHUNKS = 200
@@ -77,6 +80,8 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "cause": cause_of(run),
         "is_active": run.status in ACTIVE,
         "attempts": [(attempt, signal_name(attempt.signal)) for attempt in attempts],
+        "cut_by_quota": {attempt.pk for attempt in attempts if was_cut_by_quota(attempt)},
+        "log_gone": gone_log([chosen] if chosen else attempts),
         "chosen": chosen,
         "log_query": f"?attempt={chosen.number}" if chosen else "",
         "log_chunks": plain_log(run, chosen),
@@ -103,6 +108,19 @@ def plain_log(run: Run, attempt: Attempt | None) -> list[LogChunk]:
     if attempt is not None:
         chunks = chunks.filter(attempt=attempt)
     return list(chunks.order_by("attempt__number", "seq")[:MOST_PLAIN_CHUNKS])
+
+
+def gone_log(attempts: list[Attempt]) -> str:
+    """Why there is no log although something was written; empty when none was deleted."""
+    gone = next((attempt for attempt in attempts if attempt.log_deleted_at is not None), None)
+    if gone is None or gone.log_deleted_at is None:
+        return ""
+    words = {
+        LogDeletion.AGE: _("The log was deleted on %(day)s: it was older than logs of this job are kept."),
+        LogDeletion.QUOTA: _("The log was deleted on %(day)s: the tenant's logs had outgrown their quota."),
+    }
+    sentence = words.get(LogDeletion(gone.log_deleted_for or LogDeletion.AGE), "")
+    return sentence % {"day": date_format(timezone.localtime(gone.log_deleted_at), "DATE_FORMAT")}
 
 
 def signal_name(number: int | None) -> str:

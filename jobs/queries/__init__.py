@@ -11,14 +11,19 @@ from jobs.queries.overview import (
     system_state,
     today_summary,
 )
+from jobs.queries.storage import LastPruning, LogStorage, last_pruning, log_storage
 
 __all__ = [
     "FireTime",
     "JobActivity",
+    "LastPruning",
+    "LogStorage",
     "RunMark",
     "SystemState",
     "TodaySummary",
     "job_activity",
+    "last_pruning",
+    "log_storage",
     "next_fire_times",
     "recent_failures",
     "running_now",

@@ -10,14 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.admin_scope import may_add, narrowed, user_of
+from accounts.admin_scope import current_tenant, may_add, narrowed, user_of
 from accounts.models import User
 from accounts.permissions import visible_to
 from jobs import look, queries
 from jobs.fates import RAN, Fate
 from jobs.fireledger import number
 from jobs.models import Job, Run, Schedule
-from jobs.queries import SystemState, TodaySummary
+from jobs.queries import LastPruning, LogStorage, SystemState, TodaySummary
 from jobs.queries.fireledger import fire_counts
 from jobs.states import RunStatus
 
@@ -45,6 +45,15 @@ class Part:
     tone: str
     icon: str
     advice: str = ""
+    share: float | None = None  # a bar, when it is a share of a limit
+
+    @property
+    def percent(self) -> int:
+        return round(100 * (self.share or 0))
+
+    @property
+    def rest(self) -> int:
+        return 100 - self.percent
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +77,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "failures": queries.recent_failures(runs, now=now),
         "running": queries.running_now(runs),
         "fires": queries.next_fire_times(schedules),
-        "parts": parts(state),
+        "parts": [*parts(state), *storage_parts(request)],
         "has_jobs": jobs.exists(),
         "shows_tenant": getattr(request, "tenant", None) is None,
         "steps": first_steps(request, user),
@@ -113,6 +122,37 @@ def slices(today: TodaySummary) -> list[Slice]:
 
 def parts(state: SystemState) -> list[Part]:
     return [_workers(state), _beat(state), _queue(state)]
+
+
+def storage_parts(request: HttpRequest) -> list[Part]:
+    """How much of its log quota the tenant has used, and for platform admins whether the pruner works."""
+    found = []
+    tenant = current_tenant(request)
+    if tenant is not None and tenant.log_bytes_limit is not None:
+        found.append(_logs(queries.log_storage(tenant)))
+    if user_of(request).is_superuser:
+        found.append(_pruning(queries.last_pruning()))
+    return found
+
+
+def _logs(storage: LogStorage) -> Part:
+    value = _("%(stored)s of %(limit)s stored") % {
+        "stored": look.bytes_text(storage.stored),
+        "limit": look.bytes_text(storage.limit),
+    }
+    advice = _("The oldest logs are deleted, and new ones are cut short at 64 KiB.") if storage.is_full else ""
+    icon = {"good": "check_circle", "warn": "database", "bad": "cancel"}[storage.tone]
+    return Part(label=_("Logs"), value=value, tone=storage.tone, icon=icon, advice=advice, share=storage.share)
+
+
+def _pruning(last: LastPruning) -> Part:
+    if last.error:
+        return Part(label=_("Old history"), value=_("Pruning failed"), tone="bad", icon="cancel", advice=last.error)
+    if last.is_silent(timezone.now()):
+        advice = _("Old runs and logs are not deleted while no worker does it: see that beat and a worker run.")
+        return Part(label=_("Old history"), value=_("Not pruned lately"), tone="warn", icon="schedule", advice=advice)
+    value = _("%(runs)d runs and %(logs)d logs deleted last time") % {"runs": last.runs, "logs": last.logs}
+    return Part(label=_("Old history"), value=value, tone="good", icon="check_circle")
 
 
 def _workers(state: SystemState) -> Part:
