@@ -118,7 +118,7 @@ def _step_check(facts: RunFacts, step: Step, *, is_last: bool, is_cancelled: boo
     }
     words = [_("Attempt %(number)d on %(worker)s took %(took)s: %(status)s.") % values]
     if attempt.status != A.SUCCEEDED:
-        words += [reasons.of(attempt)]
+        words += [_sentence(reasons.of(attempt))]
     was_retried = not is_last or facts.run.status == RunStatus.QUEUED
     words += [_retried_words(facts, step) if was_retried else _final_words(facts, step, is_cancelled)]
     good = attempt.status in (A.SUCCEEDED, A.RELEASED)
@@ -130,6 +130,11 @@ def _step_check(facts: RunFacts, step: Step, *, is_last: bool, is_cancelled: boo
         advice="" if good else advice.for_reason(attempt.reason_code),
         fix=None if good else Fix(place=Place.LOG, pk=facts.run.pk),
     )
+
+
+def _sentence(words: str) -> str:
+    """A script's own words may lack the full stop before ours."""
+    return words if not words or words[-1] in ".!?。！？…" else f"{words}."
 
 
 def _retried_words(facts: RunFacts, step: Step) -> str:

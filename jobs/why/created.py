@@ -82,7 +82,7 @@ def _scheduled(facts: RunFacts) -> Check:
         words = _("A schedule that has been deleted since was due at %(due)s; the run was created %(late)s later.")
         return passed("origin", HERE, words % values, fix=fix)
     values["rule"] = schedule_text(run.schedule)
-    words = _("Its schedule, %(rule)s, was due at %(due)s; the run was created %(late)s later.")
+    words = _("Its schedule “%(rule)s” was due at %(due)s; the run was created %(late)s later.")
     return passed("origin", HERE, words % values, fix=fix)
 
 

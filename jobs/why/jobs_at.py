@@ -75,26 +75,26 @@ def _schedule_check(facts: MomentFacts, each: ScheduleAt, key: str, *, is_alone:
         words = _("The schedule “%(rule)s” can't be read: %(error)s")
         return failed(key, DUE, words % (values | {"error": each.error}), fix=fix)
     if not each.fires:
-        words = " ".join([_("The schedule %(rule)s has no fire time in this minute.") % values, _nearest(each)])
+        words = " ".join([_("The schedule “%(rule)s” has no fire time in this minute.") % values, _nearest(each)])
         if is_alone and each.schedule.is_enabled:
             return failed(key, DUE, words, fix=fix)
         return not_applicable(key, DUE, words)
     values["at"] = ", ".join(reasons.time_text(at) for at in each.fires[:3]) + (" …" if len(each.fires) > 3 else "")
     if not each.schedule.is_enabled:
-        words = _("The schedule %(rule)s would fire at %(at)s, but it is disabled.")
+        words = _("The schedule “%(rule)s” would fire at %(at)s, but it is disabled.")
         todo = _("Enable the schedule in the job.")
         return failed(key, DUE, words % values, advice=todo, fix=fix)
     if not facts.is_future and not each.is_rule_known:
         values["since"] = reasons.time_text(each.schedule.counted_from_at or facts.now)
         words = _(
-            "The schedule %(rule)s fires at %(at)s, but it counts only from %(since)s on: "
+            "The schedule “%(rule)s” fires at %(at)s, but it counts only from %(since)s on: "
             "it was made, changed or enabled then."
         )
         return unknown(key, DUE, words % values, fix=fix)
     words = (
-        _("The schedule %(rule)s fires at %(at)s.")
+        _("The schedule “%(rule)s” fires at %(at)s.")
         if facts.is_future
-        else _("The schedule %(rule)s was due at %(at)s.")
+        else _("The schedule “%(rule)s” was due at %(at)s.")
     )
     return passed(key, DUE, words % values)
 

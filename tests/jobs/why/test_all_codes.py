@@ -16,16 +16,12 @@ R, W = ReasonCode, WaitReason
 RESERVED = {
     "WaitReason.UPSTREAM": "workflows: a node that waits for those before it",
     # On their way:
-    "WaitReason.FROZEN": "calendar",
-    "WaitReason.TIME": "calendar, tick",
-    "ReasonCode.CALENDAR": "calendar",
-    "ReasonCode.FROZEN": "calendar",
-    "ReasonCode.BACKFILL_CANCELLED": "ledger",
     "ReasonCode.LOG_QUOTA": "retention",
 }
 # Codes whose words come from elsewhere.
 SAID_ELSEWHERE = {
     "ReasonCode.CONNECTION": "the HTTP client's and the datasources' own sentences",
+    "WaitReason.TIME": "the run says what moved it: a calendar, or the schedule's spread",
     "WaitReason.RETRY_BACKOFF": "the run keeps the words of its last attempt",
 }
 

@@ -296,7 +296,6 @@ def test_a_run_waits_for_the_tenants_quota(node):
     rows.take(node)
 
 
-@COMING
 @brings_about(W.QUEUE_LIMIT)
 def test_a_run_waits_for_its_queue(node):
     Queue.objects.create(name="default", running_limit=1)
@@ -308,7 +307,6 @@ def test_a_run_waits_for_its_queue(node):
     label_waiting(timezone.now() + rows.HOUR, offer=Offer(kinds=frozenset(rows.KINDS)), queues=["default"])
 
 
-@COMING
 @brings_about(W.QUEUE_PAUSED)
 def test_a_run_waits_in_a_paused_queue(node):
     Queue.objects.create(name="default", is_paused=True)
