@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -70,14 +71,10 @@ def meter(percent: float, words: str, *, limit: float) -> SafeString:
 
 def counts(*, now: datetime) -> list[tuple[str, str, str, str, int]]:
     """(state, word, colour, icon, how many) of each state, stopped ones left out."""
-    found = dict.fromkeys(NodeState, 0)
-    rows = WorkerNode.objects.filter(stopped_at=None).only(
-        "stopped_at", "last_seen_at", "is_draining", "drain_requested_at", "running_count"
-    )
-    for node in rows:
-        found[nodes.state_of(node, now=now)] += 1
     shown = [state for state in NodeState if state != NodeState.STOPPED]
-    return [(state.value, str(state.label), *LOOKS[state], found[state]) for state in shown]
+    wanted = {state.value: Count("pk", filter=nodes.in_state(state, now=now)) for state in shown}
+    found = WorkerNode.objects.filter(stopped_at=None).aggregate(**wanted)
+    return [(state.value, str(state.label), *LOOKS[state], found[state.value]) for state in shown]
 
 
 def context(node: WorkerNode, *, now: datetime) -> dict[str, Any]:
