@@ -164,7 +164,8 @@ def _runs(job: Job, minute: datetime) -> list[Run]:
     found = list(exact.order_by("scheduled_for", "id")[:MOST_RUNS])
     if found:
         return found
-    spans = rows.filter(status=RunStatus.MISSED, coalesced__gt=1, scheduled_for__lt=minute).order_by("-scheduled_for")
+    together = (RunStatus.MISSED, RunStatus.SKIPPED)
+    spans = rows.filter(status__in=together, coalesced__gt=1, scheduled_for__lt=minute).order_by("-scheduled_for")
     return [run for run in spans[:3] if last_of(run) is not None and last_of(run) >= minute]  # type: ignore[operator]
 
 

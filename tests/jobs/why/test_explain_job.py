@@ -339,3 +339,10 @@ def test_enabling_through_the_catalogue_is_seen(half_past_nine):
     catalog.disable_job(job, actor=rows.user("olga"))
     AuditEntry.objects.update(at=half_past_nine - MINUTE)
     assert "by olga" in check(told(job, half_past_nine + MINUTE), "job_enabled").text
+
+
+def test_a_skipped_row_for_many_fire_times_answers_for_each(half_past_nine):
+    job = daily()
+    row = fired(job, NINE - timedelta(hours=3), RunStatus.SKIPPED, coalesced=100, reason_code=ReasonCode.FROZEN)
+    Run.objects.filter(pk=row.pk).update(reason_args={"key": "any.many_excluded", "last_at": NINE.isoformat()})
+    assert told(job, NINE - MINUTE * 30).answer == f"run-{row.pk}"
