@@ -54,6 +54,7 @@ SENTENCES = {
     "calendar.moved": _("Moved from %(from_at)s, a day off in the calendar “%(calendar)s”, to %(moved_at)s."),
     "frozen": _("The freeze “%(freeze)s” is in force until %(until_at)s: %(why)s"),
     "frozen.open": _("The freeze “%(freeze)s” is in force until somebody ends it: %(why)s"),
+    "frozen.after": _("The freeze “%(freeze)s” is over: this is the newest fire time it kept back, of %(due_at)s."),
     "any.many_excluded": ngettext_lazy(
         "%(count)d fire time until %(last_at)s was excluded: %(why)s",
         "%(count)d fire times until %(last_at)s were excluded: %(why)s",

@@ -32,7 +32,7 @@ class ScheduleEditor {
       this.builder.read();
       this.ask();
     });
-    for (const field of [parts.kind, parts.timezone]) {
+    for (const field of [parts.kind, parts.timezone, parts.calendar, parts.calendarPolicy]) {
       field?.addEventListener("input", this.ask);
       field?.addEventListener("change", () => this.fieldChanged());
     }
@@ -107,7 +107,9 @@ class ScheduleEditor {
     const timezone = this.parts.timezone?.value ?? "";
     let answer: Answer | null = null;
     try {
-      const url = withQuery(this.url, { kind, timezone, ...question });
+      const calendar = this.parts.calendar?.value ?? "";
+      const calendar_policy = this.parts.calendarPolicy?.value ?? "";
+      const url = withQuery(this.url, { kind, timezone, calendar, calendar_policy, ...question });
       answer = await getJson<Answer>(url, { signal: pending.signal, allow: [400, 422] });
     } catch (error) {
       if (error instanceof RequestFailed) showTrouble(this.output);

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from unfold.views import ChangeList
 
 from accounts.admin_base import TenantAdmin
+from accounts.admin_scope import narrowed
 from accounts.models import User
 from accounts.permissions import visible_to
 from jobs.admin import job_actions, job_pages, job_views, schedule_form, why_page
@@ -23,7 +24,7 @@ from jobs.admin.fire_pages import FirePages
 from jobs.admin.job_columns import JobColumns
 from jobs.admin.job_filters import KindFilter, QueueFilter, StatusFilter
 from jobs.admin.run_list import CappedPaginator, lightly
-from jobs.models import Job, Run, Schedule
+from jobs.models import Calendar, Job, Run, Schedule
 from jobs.queries import job_activity
 
 
@@ -186,10 +187,13 @@ class JobAdmin(JobColumns, FirePages, TenantAdmin):  # type: ignore[misc]
         return job_views.revisions(request, self, self.job_of(request, object_id))
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """For who may write schedules somewhere; it reads nothing of anybody."""
+        """For who may write schedules somewhere; of rows it reads only a calendar the user may see."""
         if not (self.has_add_permission(request) or self.has_change_permission(request)):
             raise PermissionDenied
-        return schedule_form.preview(request.GET, now=timezone.now())
+        slug = request.GET.get("calendar", "")[:80]
+        rows = narrowed(request, visible_to(cast(User, request.user), Calendar.objects.filter(slug=slug)))
+        calendar = rows.order_by("pk").first() if slug else None
+        return schedule_form.preview(request.GET, now=timezone.now(), calendar=calendar)
 
     def job_of(self, request: HttpRequest, object_id: str) -> Job:
         job: Job = self.get_object(request, unquote(object_id))

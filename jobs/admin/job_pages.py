@@ -31,7 +31,7 @@ def edit(request: HttpRequest, page: "JobAdmin", job: Job | None, extra: dict[st
     tenant = job.tenant if job else current_tenant(request)
     data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
     form = JobForm(data, files, job=job, tenant=tenant, user=cast(User, request.user))
-    formset = schedule_form.formset_for(data, job)
+    formset = schedule_form.formset_for(data, job, tenant)
     if data is not None and all([form.is_valid(), formset.is_valid()]):
         saved = _save(request, job, form, formset)
         if saved is not None:

@@ -32,6 +32,7 @@ class RunForm(forms.Form):
     def __init__(self, params: list[RunParam], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params = params
+        self.asks_despite_freeze = False
         for param in params:
             self.fields[param.name] = field_for(param)
 
@@ -65,7 +66,7 @@ def run_now(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:
     params = params_of(job)
     form = RunForm(params, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        run = _create(job, user, form)
+        run = _create(job, user, form, despite_freeze=request.POST.get("despite_freeze") == "yes")
         if run is not None:
             messages.success(request, _("Run #%(number)d was created.") % {"number": run.pk})
             return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[run.pk]))
@@ -86,15 +87,17 @@ def params_of(job: Job) -> list[RunParam]:
     return [RunParam.model_validate(each) for each in definition.get("run_params") or []]
 
 
-def _create(job: Job, user: User, form: RunForm) -> Any:
+def _create(job: Job, user: User, form: RunForm, *, despite_freeze: bool) -> Any:
     """The new run; None when it was refused, with the reason at its field."""
+    create = runs.create_run_despite_freeze if despite_freeze else runs.create_run
     try:
-        return runs.create_run(job, origin=Origin.MANUAL, actor=user, params=form.values())
+        return create(job, origin=Origin.MANUAL, actor=user, params=form.values())
     except RunParamsError as refusal:
         for error in refusal.errors:
             form.add_error(error.path if error.path in form.fields else None, error.message)
     except runs.RunRefusedError as refusal:
         form.add_error(None, str(refusal))
+        form.asks_despite_freeze = isinstance(refusal, runs.FrozenError) and refusal.may_override
     return None
 
 

@@ -78,7 +78,16 @@ def again(request: HttpRequest, page: "RunAdmin", run: Run) -> HttpResponse:
     if request.method != "POST":
         return _ask(request, page, run, "admin/jobs/run/again.html", _("Run it again?"))
     try:
-        made = runs.rerun(run, actor=user, use_latest=request.POST.get("revision") == "latest")
+        made = runs.rerun(
+            run,
+            actor=user,
+            use_latest=request.POST.get("revision") == "latest",
+            despite_freeze=request.POST.get("despite_freeze") == "yes",
+        )
+    except runs.FrozenError as refusal:
+        messages.error(request, str(refusal))
+        asks = {"asks_despite_freeze": refusal.may_override}
+        return _ask(request, page, run, "admin/jobs/run/again.html", _("Run it again?"), **asks)
     except (runs.RunRefusedError, RunParamsError) as refusal:
         messages.error(request, str(refusal))
         return HttpResponseRedirect(reverse("admin:jobs_run_change", args=[run.pk]))
@@ -107,7 +116,7 @@ def _may_run(request: HttpRequest, run: Run) -> User:
     return user
 
 
-def _ask(request: HttpRequest, page: "RunAdmin", run: Run, template: str, title: str) -> HttpResponse:
+def _ask(request: HttpRequest, page: "RunAdmin", run: Run, template: str, title: str, **extra: object) -> HttpResponse:
     context = {
         **page.admin_site.each_context(request),
         "opts": page.opts,
@@ -117,6 +126,7 @@ def _ask(request: HttpRequest, page: "RunAdmin", run: Run, template: str, title:
         "job": run.job,
         "failed_parts": run_parts.failed_numbers(run),
         "is_latest": run.job.revision_id == run.revision_id,
+        **extra,
     }
     return TemplateResponse(request, template, context)
 

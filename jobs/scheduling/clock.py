@@ -15,7 +15,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Min
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from jobs import backfills, dbclock, watchdog
+from jobs import backfills, dbclock, freezing, watchdog
 from jobs.bells import MOST_BELLS_AT_ONCE, ring
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.scheduling.tick import tick
@@ -84,6 +84,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             self._beat(now)
         if self._ring_at is None or now >= self._ring_at:
             backfills.release(now)
+            freezing.release_freezes(now)
             ring_for_waiting(now)
             self._ring_at = now + timedelta(seconds=LONGEST_SLEEP)
         if self._looked_at is None or now - self._looked_at >= LOOK:

@@ -19,8 +19,8 @@ def excluded_reason(span: Excluded, rule: Rule, rule_args: list[str]) -> Reason:
     return say(reason.code, "any.many_excluded", count=span.count, last_at=span.last, why=reason, rule=rule_args)
 
 
-def outcome_reason(outcome: Outcome, rule: Rule) -> Reason:
-    """Why this instant does not run, or not then."""
+def outcome_reason(outcome: Outcome, rule: Rule, *, is_known: bool = False) -> Reason:
+    """Why this instant does not run, or not then. `is_known`: a moved one was moved in time."""
     closure = outcome.closure
     assert closure is not None  # noqa: S101 - what is open needs no reason
     if closure.kind == FROZEN:
@@ -30,7 +30,7 @@ def outcome_reason(outcome: Outcome, rule: Rule) -> Reason:
     date = _date_of(outcome, rule)
     if outcome.what == MERGED:
         return say(ReasonCode.CALENDAR, "calendar.merged", date=date, calendar=closure.source, into_at=outcome.into)
-    if outcome.what == MOVED:
+    if outcome.what == MOVED and not is_known:
         return say(ReasonCode.CALENDAR, "calendar.too_late", date=date, calendar=closure.source, moved_at=outcome.at)
     if closure.kind == HOLIDAY and closure.name:
         return say(ReasonCode.CALENDAR, "calendar.holiday", date=date, calendar=closure.source, day=closure.name)

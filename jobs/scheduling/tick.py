@@ -146,11 +146,11 @@ def _fire_by_rule(schedule: Due, rule: Rule, work: _Batch) -> None:
 
 
 def _planned(schedule: Due, planned: PlannedRun, rule: Rule, work: _Batch) -> _Row:
-    moment = planned.outcome.at if planned.outcome and planned.outcome.at else work.now
-    passage = Passage(at=planned.at, not_before=max(moment, work.now))
+    moment = planned.outcome.at if planned.outcome and planned.outcome.at else planned.at
+    passage = Passage(at=moment, not_before=max(moment, work.now))
     # What is to run on another day meets its overlap rule there, in the claim.
     gates = work.gates if passage.not_before <= work.now else [tenant_gate, jitter_gate]
-    row = _row(schedule, pass_through(gates, schedule, passage), planned.coalesced)
+    row = _row(schedule, replace(pass_through(gates, schedule, passage), at=planned.at), planned.coalesced)
     if row.status == RunStatus.QUEUED and planned.outcome is not None:
         return replace(row, reason=moved_reason(planned.outcome, rule))
     return row

@@ -7,10 +7,32 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from jobs import look, reasons
+from accounts.permissions import can_any, memberships_of
+from jobs import freezes, look, reasons
+from jobs.models import Freeze
 from jobs.notices import notices
 
 register = template.Library()
+
+
+@register.inclusion_tag("jobs/_freezes.html", takes_context=True)
+def freeze_banner(context: dict[str, Any]) -> dict[str, Any]:
+    """The freezes in force for the tenant this page is about; for somebody without one, those of every tenant."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return {}
+    now = timezone.now()
+    own = set(memberships_of(user)) if not user.is_superuser else None
+    tenant = getattr(request, "tenant", None)
+    if tenant is not None:
+        own = {tenant.pk}
+    active = [
+        freeze
+        for freeze in freezes.active_freezes(now)
+        if freeze.tenant_id is None or own is None or freeze.tenant_id in own
+    ]
+    return {"freezes": active, "may_open": user.is_superuser or can_any(user, "view", Freeze), "user": user}
 
 
 @register.simple_tag

@@ -16,6 +16,7 @@ from accounts.permissions import can
 from accounts.tenants import create_tenant
 from jobs.catalog import create_job, update_job
 from jobs.models import Job
+from jobs.yamlfile.calendars import save_calendar_entry
 from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_file
 from jobs.yamlfile.sources import save_datasource, save_secret
 from jobs.yamlfile.writer import dump, job_entry
@@ -99,7 +100,7 @@ def _saved(bundle: Bundle, tenant: Tenant, wanted: Wanted, actor: User | None, s
 
 
 def _as_written(error: FieldError, wanted: Wanted) -> FieldError:
-    """ "schedules[1].expression" is called cron, every or at in the file."""
+    """ "schedules[1].expression" is called cron, every, at or workdays in the file."""
     schedules = getattr(wanted.entry, "schedules", None) or ()
     for place, schedule in enumerate(schedules):
         for field in ("expression", "kind"):
@@ -162,4 +163,9 @@ def _save_job(tenant: Tenant, wanted: Wanted, actor: User | None) -> tuple[str, 
     return "job", entry.slug, before, job_entry(Job.objects.get(pk=job.pk))
 
 
-_SECTIONS = [("datasources", save_datasource), ("secrets", save_secret), ("jobs", _save_job)]
+_SECTIONS = [
+    ("datasources", save_datasource),
+    ("secrets", save_secret),
+    ("calendars", save_calendar_entry),
+    ("jobs", _save_job),
+]

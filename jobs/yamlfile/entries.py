@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.definitions import DefinitionErrors, JobDefinition, parse_definition
-from jobs.policies import MisfirePolicy
+from jobs.policies import CalendarPolicy, MisfirePolicy
 from jobs.timetable import ScheduleSpec
 from jobs.yamlfile.reader import Document, YamlError, read_yaml
 from portal.lib.fielderrors import FieldError, field_errors, refused
@@ -49,36 +49,41 @@ class _Entry(BaseModel):
 
 
 class ScheduleEntry(_Entry):
-    """Exactly one of cron, every and at."""
+    """Exactly one of cron, every, at and workdays. `calendar` is the slug of a calendar of the tenant."""
 
     cron: str = ""
     every: str = ""
     at: str = ""
+    workdays: str = ""
     timezone: str = ""
     misfire: MisfirePolicy = MisfirePolicy.RUN_ONCE
     grace: Duration = timedelta(seconds=300)
     jitter: Duration = timedelta(0)
+    calendar: str = Field(default="", max_length=80)
+    calendar_policy: CalendarPolicy = CalendarPolicy.SKIP
     enabled: bool = True
 
     @model_validator(mode="after")
     def _one_trigger(self) -> ScheduleEntry:
-        if sum(bool(text) for text in (self.cron, self.every, self.at)) != 1:
-            raise ValueError(_("A schedule has exactly one of cron, every and at."))
+        if sum(bool(text) for text in (self.cron, self.every, self.at, self.workdays)) != 1:
+            raise ValueError(_("A schedule has exactly one of cron, every, at and workdays."))
         return self
 
     @property
     def word(self) -> str:
-        return "cron" if self.cron else "every" if self.every else "at"
+        return next(name for name in ("cron", "every", "at", "workdays") if getattr(self, name))
 
     def spec(self) -> ScheduleSpec:
-        kind = {"cron": "cron", "every": "interval", "at": "once"}[self.word]
+        kind = {"cron": "cron", "every": "interval", "at": "once", "workdays": "workday"}[self.word]
         return ScheduleSpec(
             kind=kind,
-            expression=self.cron or self.every or self.at,
+            expression=getattr(self, self.word),
             timezone=self.timezone,
             misfire=self.misfire.value,
             grace=self.grace,
             jitter=self.jitter,
+            calendar=self.calendar,
+            calendar_policy=self.calendar_policy.value,
             is_enabled=self.enabled,
         )
 
@@ -92,6 +97,27 @@ class DatasourceEntry(_Entry):
     password: str | None = None
     read_only: bool = True
     active: bool = True
+
+
+class BlackoutEntry(_Entry):
+    """Either from and until (moments), or weekdays with from and until (times of day)."""
+
+    name: str = Field(min_length=1, max_length=100)
+    weekdays: str = ""
+    start: str = Field(alias="from", default="")
+    end: str = Field(alias="until", default="")
+
+
+class CalendarEntry(_Entry):
+    """`days` is a list of lines such as "2026-10-01 holiday National Day". What is not given stays as it is."""
+
+    slug: str = Field(min_length=1, max_length=80)
+    name: str = Field(default="", max_length=150)
+    description: str = Field(default="", max_length=5000)
+    timezone: str = Field(default="", max_length=64)
+    weekdays: str = "mon-fri"
+    days: tuple[str, ...] | None = None
+    blackouts: tuple[BlackoutEntry, ...] | None = None
 
 
 class SecretEntry(_Entry):
@@ -126,6 +152,7 @@ class _File(_Entry):
     tenant: str = ""
     datasources: tuple[Any, ...] = ()
     secrets: tuple[Any, ...] = ()
+    calendars: tuple[Any, ...] = ()
     jobs: tuple[Any, ...] = ()
 
 
@@ -147,6 +174,7 @@ class Bundle:
     tenant: str = ""
     datasources: list[Wanted] = field(default_factory=list)
     secrets: list[Wanted] = field(default_factory=list)
+    calendars: list[Wanted] = field(default_factory=list)
     jobs: list[Wanted] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     document: Document = field(default_factory=lambda: Document(None))
@@ -175,6 +203,13 @@ def read_bundle(raw: bytes, *, name: str, folder: Path | None, environ: Mapping[
     variables = os.environ if environ is None else environ
     _read_all(bundle, "datasources", content.datasources, lambda value: _datasource(value, variables), "slug")
     _read_all(bundle, "secrets", content.secrets, lambda value: _secret(value, variables), "name")
+    _read_all(
+        bundle,
+        "calendars",
+        content.calendars,
+        lambda value: Wanted(place="", entry=_parsed(CalendarEntry, value)),
+        "slug",
+    )
     _read_all(bundle, "jobs", content.jobs, lambda value: _job(value, folder), "slug")
     return bundle
 

@@ -12,12 +12,14 @@ from accounts.models import Tenant
 from datasources.models import DataSource, Secret
 from jobs.catalog import definition_of
 from jobs.definitions import JobDefinition, plain
-from jobs.models import Job, Schedule
-from jobs.policies import MisfirePolicy
+from jobs.models import Blackout, Calendar, Job, Schedule
+from jobs.policies import CalendarPolicy, MisfirePolicy
+from jobs.workcalendars import days_of
 from portal.lib.durations import format_duration
 
 VERSION = 1
-_WORDS = {"cron": "cron", "interval": "every", "once": "at"}
+_WORDS = {"cron": "cron", "interval": "every", "once": "at", "workday": "workdays"}
+DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULT_GRACE = timedelta(seconds=300)
 
 
@@ -51,13 +53,14 @@ def file_of(tenant: Tenant) -> str:
         "tenant": tenant.slug,
         "datasources": [datasource_entry(row) for row in DataSource.objects.filter(tenant=tenant).order_by("slug")],
         "secrets": [secret_entry(row) for row in Secret.objects.filter(tenant=tenant).order_by("name")],
+        "calendars": [calendar_entry(row) for row in Calendar.objects.filter(tenant=tenant).order_by("slug")],
         "jobs": [job_entry(row) for row in jobs_of(tenant)],
     }
     return dump({name: value for name, value in content.items() if value != []})
 
 
 def jobs_of(tenant: Tenant) -> Iterable[Job]:
-    return Job.objects.filter(tenant=tenant, archived_at=None).prefetch_related("schedules").order_by("slug")
+    return Job.objects.filter(tenant=tenant, archived_at=None).prefetch_related("schedules__calendar").order_by("slug")
 
 
 def job_entry(job: Job) -> dict[str, Any]:
@@ -110,9 +113,34 @@ def schedule_entry(schedule: Schedule) -> dict[str, Any]:
         entry["grace"] = format_duration(schedule.grace)
     if schedule.jitter:
         entry["jitter"] = format_duration(schedule.jitter)
+    if schedule.calendar is not None:
+        entry["calendar"] = schedule.calendar.slug
+        if schedule.calendar_policy != CalendarPolicy.SKIP:
+            entry["calendar_policy"] = schedule.calendar_policy
     if not schedule.is_enabled:
         entry["enabled"] = False
     return entry
+
+
+def calendar_entry(calendar: Calendar) -> dict[str, Any]:
+    """One calendar as the file says it; its days are lines of text."""
+    entry: dict[str, Any] = {"slug": calendar.slug, "name": calendar.name}
+    if calendar.description:
+        entry["description"] = calendar.description
+    if calendar.timezone:
+        entry["timezone"] = calendar.timezone
+    if calendar.workdays != "12345":
+        entry["weekdays"] = ", ".join(DAY_NAMES[int(digit) - 1] for digit in calendar.workdays) or "none"
+    entry["days"] = [day.line() for day in days_of(calendar)]
+    entry["blackouts"] = [blackout_entry(row) for row in calendar.blackouts.order_by("name", "pk")]
+    return {name: value for name, value in entry.items() if value != []}
+
+
+def blackout_entry(row: Blackout) -> dict[str, Any]:
+    if row.starts_at is not None and row.ends_at is not None:
+        return {"name": row.name, "from": row.starts_at.isoformat(), "until": row.ends_at.isoformat()}
+    days = ", ".join(DAY_NAMES[int(digit) - 1] for digit in row.weekdays)
+    return {"name": row.name, "weekdays": days, "from": f"{row.start_time:%H:%M}", "until": f"{row.end_time:%H:%M}"}
 
 
 def datasource_entry(source: DataSource) -> dict[str, Any]:

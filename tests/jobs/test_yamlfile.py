@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from accounts.models import Tenant
 from datasources.models import DataSource, Secret
 from jobs.catalog import follow_datasources
-from jobs.models import Job, Schedule
+from jobs.models import Calendar, Job, Schedule
 from jobs.yamlfile.applier import apply_bundles
 from jobs.yamlfile.entries import read_bundle
 from jobs.yamlfile.reader import YamlError, read_yaml
@@ -339,3 +339,55 @@ def test_shipped_example_applies_and_its_scripts_run(acme, tmp_path):
     for argv in ([sys.executable, "example_task_script.py"], ["bash", "example_task_script.sh"]):
         subprocess.run(argv, cwd=examples, env={"PATH": os.defpath, "PORTAL_OUTPUT": str(outputs)}, check=True)
     assert outputs.read_text().startswith("rows=2500\nfiles=")
+
+
+CALENDARS = """\
+version: 1
+tenant: acme
+calendars:
+  - slug: china
+    name: China
+    timezone: Asia/Shanghai
+    weekdays: mon-fri
+    days:
+      - 2026-10-01..2026-10-03 holiday 国庆节
+      - 2026-10-10 workday 补班
+    blackouts:
+      - {name: Backup, weekdays: "sat, sun", from: "22:00", until: "04:00"}
+      - {name: Move, from: "2026-12-24T18:00", until: "2026-12-27T06:00"}
+jobs:
+  - slug: daily
+    kind: shell
+    params: {script: "true"}
+    schedules:
+      - {cron: "0 9 * * *", timezone: Asia/Shanghai, calendar: china, calendar_policy: run_after}
+      - {workdays: "1 09:00", calendar: china}
+"""
+
+
+def test_calendars_are_applied_exported_and_read_back_to_no_changes(acme, tmp_path):
+    run(write(tmp_path, CALENDARS))
+    calendar = Calendar.objects.get()
+    assert calendar.days.count() == 4
+    assert sorted(calendar.blackouts.values_list("weekdays", flat=True)) == ["", "67"]
+    assert [s.calendar for s in Schedule.objects.all()] == [calendar, calendar]
+    out = io.StringIO()
+    call_command("export", "--tenant", "acme", stdout=out)
+    assert run(write(tmp_path, out.getvalue())).endswith("No changes.\n")
+    assert run(write(tmp_path, CALENDARS)).endswith("No changes.\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("2026-10-10 workday", "2026-13-10 workday", "calendars[0].days: Line 2"),
+        ("mon-fri", "mon-funday", "calendars[0].weekdays:"),
+        ("calendar: china, calendar_policy", "calendar: mars, calendar_policy", "There is no calendar “mars”"),
+        ('from: "22:00"', 'from: "25:00"', "calendars[0].blackouts[0]"),
+        ("Asia/Shanghai\n    weekdays", "Asia/Atlantis\n    weekdays", "calendars[0].timezone:"),
+        ('workdays: "1 09:00"', 'workdays: "40 09:00"', "schedules[1].workdays:"),
+    ],
+)
+def test_a_calendar_that_is_wrong_is_refused_at_its_place(acme, tmp_path, old, new, expected):
+    assert expected in errors_of(tmp_path, CALENDARS.replace(old, new, 1))
+    assert not Calendar.objects.exists()

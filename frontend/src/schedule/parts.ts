@@ -6,6 +6,8 @@ export interface Parts {
   readonly expression: HTMLInputElement | HTMLTextAreaElement;
   readonly kind: Control | null;
   readonly timezone: Control | null;
+  readonly calendar: Control | null;
+  readonly calendarPolicy: Control | null;
   readonly natural: HTMLInputElement | null;
   readonly scope: HTMLElement; // what belongs to this schedule alone
   readonly preview: HTMLElement | null;
@@ -25,6 +27,8 @@ export function findParts(block: HTMLElement): Parts[] {
       expression,
       kind: named("kind"),
       timezone: named("timezone"),
+      calendar: named("calendar"),
+      calendarPolicy: named("calendar_policy"),
       natural: scope.querySelector<HTMLInputElement>("[data-natural]"),
       scope,
       preview: scope.querySelector<HTMLElement>("[data-schedule-preview]"),

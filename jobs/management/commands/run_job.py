@@ -14,7 +14,7 @@ from accounts.models import User
 from jobs import dbclock, reasons
 from jobs.models import Job, LogChunk, Run, WorkerNode
 from jobs.runparams import RunParamsError
-from jobs.runs import RunRefusedError, create_run
+from jobs.runs import RunRefusedError, create_run, create_run_despite_freeze
 from jobs.states import ACTIVE, Origin, RunStatus
 
 POLL_SECONDS = 0.25
@@ -33,13 +33,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of the log")
         parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--as", dest="username", default="", help="act as this user (needs the right to run)")
+        parser.add_argument("--despite-freeze", action="store_true", help="run it although a change freeze is in force")
         parser.add_argument("--key", default="", help="an idempotency key: the same key gives the same run")
 
     def handle(self, *args: Any, **options: Any) -> None:
         job = find_job(options["job"])
         key = f"api:{job.pk}:{options['key']}"[:191] if options["key"] else ""
         try:
-            run = create_run(
+            run = (create_run_despite_freeze if options["despite_freeze"] else create_run)(
                 job,
                 origin=Origin.API if key else Origin.MANUAL,
                 actor=find_actor(options["username"], job),
