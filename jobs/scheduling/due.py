@@ -144,7 +144,7 @@ def _active(keys: Sequence[int], now: datetime) -> dict[int, int]:
 def _in_the_way(now: datetime) -> QuerySet[Run]:
     """Without what a calendar has moved to a later day: until then it is in nobody's way."""
     runs = Run.objects.filter(parent__isnull=True).exclude(origin=Origin.BACKFILL).order_by()
-    return runs.exclude(status=RunStatus.QUEUED, not_before__gt=now, reason_args__key="calendar.moved")
+    return runs.exclude(status=RunStatus.QUEUED, not_before__gt=now, schedule__calendar_policy=CalendarPolicy.RUN_AFTER)
 
 
 _defaults: dict[int, dict[str, Any]] = {}  # by revision, which never changes

@@ -8,6 +8,8 @@ from accounts.models import AuditEntry
 from datasources.models import DataSource
 from jobs import dbclock, freezes, freezing
 from jobs.engine.invariants import INVARIANTS
+from jobs.engine.labels import label_waiting
+from jobs.engine.offer import Offer
 from jobs.models import Blackout, Calendar, CalendarDay, Freeze, Job, Run, Schedule, WorkerNode
 from jobs.runs import FrozenError, create_run, create_run_despite_freeze
 from jobs.scheduling.tick import tick
@@ -244,6 +246,7 @@ def test_queued_runs_wait_while_a_freeze_is_in_force_and_go_on_after_it():
     now = dbclock.now()
     row = freeze(now - MINUTE)
     assert claimed() is None
+    label_waiting(now + MINUTE, offer=Offer(slot="h/w1", kinds=frozenset(rows.KINDS)), queues=["default"])
     run.refresh_from_db()
     assert (run.status, run.wait_reason) == (RunStatus.QUEUED, WaitReason.FROZEN)
     freezing.end_freeze(row, actor=None)
