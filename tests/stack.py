@@ -80,9 +80,11 @@ class Stack:
         self.processes[name] = process
         return process
 
-    def start_worker(self, name: str = "w1", *, slots: int = 8, **environ: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, name: str = "w1", *, slots: int = 8, queues: str = "default", **environ: str
+    ) -> subprocess.Popen[bytes]:
         options = ["--pool=threads", f"--concurrency={slots}", "--without-gossip", "--without-mingle"]
-        options += ["--without-heartbeat", "-Q", "default", "-n", f"{name}@%h", "--loglevel", "INFO"]
+        options += ["--without-heartbeat", "-Q", queues, "-n", f"{name}@%h", "--loglevel", "INFO"]
         return self.start(name, sys.executable, "-m", "celery", "-A", "portal", "worker", *options, environ=environ)
 
     def start_beat(self, name: str = "beat", **environ: str) -> subprocess.Popen[bytes]:

@@ -273,8 +273,9 @@ class Worker:
         warn_of_long_waits(now, queues=self.queues, warned=self._warned)
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         for queue in self.queues:
-            if Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue).exists():
-                ring(queue)
+            waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue)
+            if waiting.exists() and not ring(queue):
+                break  # a frozen broker costs ten seconds a bell, and this thread renews the leases
         watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------

@@ -75,6 +75,25 @@ def test_runs_are_made_while_the_broker_is_away_and_start_when_it_is_back(stack,
     assert len(witness.starts()) == len(set(witness.starts()))
 
 
+@faults
+@pytest.mark.lanes("postgres")
+@pytest.mark.environ(PORTAL_LEASE_SECONDS="30", PORTAL_HEARTBEAT_SECONDS="3", PORTAL_SWEEP_SECONDS="1")
+def test_a_frozen_broker_ends_no_script_however_many_queues_wait(stack, witness):
+    queues = ["default", "a", "b", "c"]
+    stack.add_jobs(*(witness.job(f"long-{queue}", 34 if queue == "default" else 0, queue=queue) for queue in queues))
+    stack.shell("from tests.stackrows import limit_running; limit_running(1)")
+    stack.start_worker(queues=",".join(queues))
+    [run] = stack.request("long-default")
+    wait_for(witness.starts, "the script")
+    for queue in queues[1:]:
+        stack.request(f"long-{queue}")
+    stack.place.broker.pause()
+    wait_for(lambda: ("end", 1) in witness.words(run), "the end of the script", seconds=60)
+    stack.place.broker.resume()
+    wait_for(stack.is_quiet, "quiet")
+    assert stack.value("SELECT count(*) FROM jobs_run WHERE status = 'succeeded' AND lost_count = 0") == 4
+
+
 @servers
 @faults
 @pytest.mark.environ(**SHORT_LEASE)

@@ -54,12 +54,12 @@ print(notice.count("Schedules did not fire from"), Backfill.objects.count(), Bac
 @pytest.fixture
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
-    with Stack(folder, **QUICK) as made:
+    with Stack(folder, None, **QUICK) as made:
         yield made
 
 
 def ledger(stack: Stack) -> dict:
-    return json.loads(stack.shell(LEDGER).splitlines()[-1])
+    return dict(json.loads(stack.shell(LEDGER).splitlines()[-1]))
 
 
 def test_beat_is_killed_and_comes_back(stack):
