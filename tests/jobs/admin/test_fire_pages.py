@@ -234,6 +234,14 @@ def test_a_lasting_outage_stands_on_every_page_and_names_no_machine(as_role, now
     assert client.get(url("outage_change", Outage.objects.get().pk)).status_code == 403
 
 
+def test_no_lookup_asks_for_what_is_not_shown(as_role, now):
+    watchdog.open_outage("beat", now - 10 * MINUTE, now=now, by="worker secret-host/1")
+    assert as_role("viewer").get(url("outage_changelist"), {"noticed_by__startswith": "worker"}).status_code in {
+        302,
+        400,
+    }
+
+
 def test_a_platform_admin_reads_who_noticed_and_what_to_do(now, client):
     watchdog.open_outage("beat", now - 10 * MINUTE, now=now, by="worker w1@host/1")
     client.force_login(base.user("root", role="", is_superuser=True))
