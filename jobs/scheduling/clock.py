@@ -147,9 +147,12 @@ def ring_for_waiting(now: datetime) -> None:
     nodes = WorkerNode.objects.filter(last_seen_at__gte=living, stopped_at__isnull=True, is_draining=False)
     served = {queue for queues in nodes.order_by().values_list("queues", flat=True).distinct() for queue in queues}
     for queue in sorted(served):
-        waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=now)
-        if waiting.exists() and not ring(queue):
+        if _has_waiting(queue, now) and not ring(queue):
             break
+
+
+def _has_waiting(queue: str, now: datetime) -> bool:
+    return Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=now).exists()
 
 
 def next_fire() -> datetime | None:

@@ -1,0 +1,235 @@
+"""Beat's loop: it wakes on time, rings for what waits where somebody listens, and never spins."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from kombu import pools
+
+from jobs import dbclock
+from jobs.bells import MOST_BELLS_AT_ONCE
+from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
+from jobs.scheduling import clock
+from jobs.scheduling.clock import Bells, LedgerScheduler, next_fire, next_retry, ring_for_waiting, seconds_until
+from jobs.scheduling.due import lock_due
+from jobs.scheduling.tick import tick
+from jobs.states import RunStatus
+from tests.jobs import rows as base
+from tests.jobs.engine import rows
+
+pytestmark = pytest.mark.django_db
+T0 = base.NOW
+SECOND = timedelta(seconds=1)
+
+
+class MemoryBroker:
+    """kombu's own broker in this process."""
+
+    def bells(self, queue: str = "default") -> int:
+        with current_app.connection_for_read() as link:
+            return int(link.default_channel._size(queue))
+
+
+def _reset_pools() -> None:
+    pools.reset()
+    current_app._pool = None
+    current_app.amqp._producer_pool = None
+
+
+@pytest.fixture
+def broker():
+    before = current_app.conf.broker_url
+    current_app.conf.broker_url = "memory://"
+    _reset_pools()
+    yield MemoryBroker()
+    with current_app.connection_for_write() as link:
+        link.default_channel.queues.clear()
+    current_app.conf.broker_url = before
+    _reset_pools()
+
+
+@pytest.fixture
+def beat(broker) -> LedgerScheduler:
+    return LedgerScheduler(app=current_app)
+
+
+def worker(*queues: str, **fields: Any) -> WorkerNode:
+    return rows.node(queues=list(queues), **{"last_seen_at": dbclock.now(), **fields})
+
+
+# --- how long it sleeps ---
+
+
+@pytest.mark.parametrize(
+    ("moments", "seconds"),
+    [
+        ([], 1.0),
+        ([None], 1.0),
+        ([T0 + timedelta(milliseconds=250)], 0.25),
+        ([T0 + timedelta(milliseconds=250), T0 + timedelta(milliseconds=40)], 0.04),
+        ([T0 - SECOND], clock.SHORTEST_SLEEP),
+        ([T0 + 100 * SECOND], 1.0),
+    ],
+)
+def test_beat_sleeps_until_the_first_moment(moments, seconds):
+    assert seconds_until(T0, *moments) == pytest.approx(seconds)
+
+
+def test_the_next_moments_are_a_fire_time_and_a_retry():
+    job = rows.job()
+    base.schedule(job, next_fire_at=T0 + 5 * SECOND)
+    base.schedule(job, next_fire_at=T0 + 3 * SECOND)
+    base.schedule(job, next_fire_at=None)
+    for at in (-SECOND, SECOND / 2, 3 * SECOND):
+        base.run(job, RunStatus.QUEUED, at=T0 + at)
+    assert next_fire() == T0 + 3 * SECOND
+    assert next_retry(T0) == T0 + SECOND / 2
+
+
+@pytest.mark.ledger("postgresql")
+def test_both_moments_and_the_look_for_waiting_runs_come_from_indexes_alone():
+    worker("default")
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as seen:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        next_fire()
+        next_retry(T0)
+        clock._has_waiting("default", T0)
+    for query in seen.captured_queries:
+        if query["sql"].startswith("SELECT"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {query['sql']}")
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "Index" in plan, plan
+            assert "Seq Scan" not in plan
+            assert "Sort" not in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_others_hold_what_is_due_beat_waits_longer_and_longer(beat):
+    base.schedule(rows.job(), next_fire_at=T0 - SECOND)
+    sleeps = [beat._sleep(T0, is_fruitless=True) for _ in range(12)]
+    assert sleeps == sorted(sleeps)
+    assert sleeps[0] <= 2 * clock.SHORTEST_SLEEP
+    assert sleeps[-1] == clock.LONGEST_SLEEP
+    assert beat._sleep(T0, is_fruitless=False) == clock.SHORTEST_SLEEP
+
+
+# --- what one pass does ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_pass_ticks_beats_and_returns_when_to_come_back(beat):
+    job = rows.job()
+    now = dbclock.now()
+    schedule = base.schedule(job, "1m", kind="interval", at=now - timedelta(seconds=61), next_fire_at=now - SECOND)
+    assert 0 <= beat.tick() <= clock.LONGEST_SLEEP
+    schedule.refresh_from_db()
+    assert schedule.next_fire_at is not None
+    assert schedule.next_fire_at > now
+    assert Run.objects.filter(status=RunStatus.QUEUED).count() == 1
+    assert BeatHeartbeat.objects.count() == 1
+
+
+@pytest.mark.ledger("postgresql", "mysql")
+@pytest.mark.django_db(transaction=True)
+def test_a_ledger_that_fails_is_tried_again(beat):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE jobs_schedule RENAME TO jobs_away")
+    try:
+        assert beat.tick() == clock.LONGEST_SLEEP
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE jobs_away RENAME TO jobs_schedule")
+    base.schedule(rows.job(), next_fire_at=dbclock.now() - SECOND)
+    beat.tick()
+    assert Run.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_housekeeping_is_asked_no_more_often_than_it_wants(beat):
+    beat._housekeeping()
+    while not beat._housekeeping():
+        pass
+    with CaptureQueriesContext(connection) as seen:
+        assert beat._housekeeping() > 0
+    assert not seen.captured_queries
+
+
+# --- bells ---
+
+
+def test_a_due_run_is_rung_for_where_a_living_worker_serves_its_queue(broker):
+    now = dbclock.now()
+    worker("default", "gpu")
+    worker("old", name="w2", last_seen_at=now - timedelta(days=1))
+    worker("draining", name="w3", is_draining=True)
+    for queue in ("default", "old", "draining", "nobody"):
+        base.run(rows.job(queue, queue=queue), RunStatus.QUEUED, at=now - SECOND)
+    base.run(rows.job("later", queue="gpu"), RunStatus.QUEUED, at=now + 60 * SECOND)
+    ring_for_waiting(now)
+    queues = ("default", "gpu", "old", "draining", "nobody")
+    assert [broker.bells(queue) for queue in queues] == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_is_not_rung_beyond_its_slots_in_one_pass(broker):
+    bells = Bells()
+    for _batch in range(3):
+        with transaction.atomic():
+            bells.ring_on_commit(["default"] * (MOST_BELLS_AT_ONCE - 10) + ["gpu"])
+    assert (broker.bells("default"), broker.bells("gpu")) == (MOST_BELLS_AT_ONCE, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_is_rolled_back_rings_for_nothing(broker):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        Bells().ring_on_commit(["default"])
+        _ = 1 / 0
+    assert broker.bells() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_once_the_broker_does_not_answer_no_more_is_tried_in_this_pass(broker):
+    current_app.conf.broker_url = "redis://127.0.0.1:1/0"  # nobody listens there
+    _reset_pools()
+    bells = Bells()
+    with transaction.atomic():
+        bells.ring_on_commit(["default"])
+    assert bells._is_deaf
+    current_app.conf.broker_url = "memory://"
+    _reset_pools()
+    with transaction.atomic():
+        bells.ring_on_commit(["default"])
+    assert broker.bells() == 0
+
+
+# --- several beats ---
+
+
+@pytest.mark.ledger("postgresql", "mysql")
+@pytest.mark.django_db(transaction=True)
+def test_two_beats_share_the_work_and_wait_for_nobody():
+    for index in range(5):
+        base.schedule(rows.job(f"j{index}"), "1m", kind="interval", timezone="UTC", next_fire_at=T0 + 60 * SECOND)
+    other: list[Any] = []
+
+    def second_beat() -> None:
+        other.append(tick(T0 + 60 * SECOND, ring=lambda queues: None))
+        connection.close()
+
+    with transaction.atomic():
+        held = {schedule.pk for schedule in lock_due(T0 + 60 * SECOND, 3)}
+        thread = threading.Thread(target=second_beat)
+        thread.start()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+    assert other[0].runs == 2
+    assert not Run.objects.filter(schedule__in=held).exists()
+    assert tick(T0 + 60 * SECOND, ring=lambda queues: None).runs == 3
+    assert Run.objects.count() == Schedule.objects.count() == 5
