@@ -107,6 +107,8 @@ def _problem(status: str, reason: str, signal: int | None, lines: list[Line]) ->
         return ""
     if "start" not in words:
         return "left no line"
+    if reason == "internal":  # the process that owned it was killed, and took it along
+        return ""
     if status != "timed_out" and signal is None and "end" not in words:
         return "never said its end"
     return ""
