@@ -15,8 +15,7 @@ R, W = ReasonCode, WaitReason
 # Not produced by this version; whose part it is.
 RESERVED = {
     "WaitReason.UPSTREAM": "workflows: a node that waits for those before it",
-    # On their way:
-    "ReasonCode.LOG_QUOTA": "retention",
+    "ReasonCode.LOG_QUOTA": "retention cuts the log and lets the run go on; the code can go",
 }
 # Codes whose words come from elsewhere.
 SAID_ELSEWHERE = {

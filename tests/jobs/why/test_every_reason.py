@@ -31,7 +31,6 @@ from tests.jobs.reasoncases import brings_about
 pytestmark = pytest.mark.django_db
 
 R, W = ReasonCode, WaitReason
-COMING = pytest.mark.xfail(reason="its part is on its way")
 
 
 @pytest.fixture
@@ -196,7 +195,6 @@ def test_a_broadcast_finds_no_worker():
 # --- scripts ---------------------------------------------------------------------------------------------------------
 
 
-@COMING
 @pytest.mark.parametrize(
     "job",
     [
@@ -208,19 +206,16 @@ def test_a_script_ends_with_an_error(worker, job):
     executed(worker, **job)
 
 
-@COMING
 @brings_about(R.BUSINESS)
 def test_a_script_reports_a_business_failure(worker):
     executed(worker, script="exit 1")
 
 
-@COMING
 @brings_about(R.SIGNAL)
 def test_a_signal_ends_a_script(worker):
     executed(worker, script="kill -9 $$")
 
 
-@COMING
 @brings_about(R.TIMEOUT)
 def test_a_script_outlives_its_limit(worker):
     executed(worker, script="sleep 60", timeout="1s")
