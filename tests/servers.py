@@ -127,7 +127,11 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(timeout=10)
-        psutil.wait_procs(tree, timeout=10)
+        _gone, alive = psutil.wait_procs(tree, timeout=10)
+        for process in alive:  # a shell script may leave the server it started
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=10)
         self.process = None
 
     def _tree(self) -> list[psutil.Process]:
@@ -315,6 +319,12 @@ class RabbitMQ(Server):
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@{HOST}:{self.port}//"
+
+    def stop(self) -> None:
+        for process in self._tree()[1:]:  # the node itself: the script around it would start a client to stop it
+            if "beam" in process.name():
+                process.terminate()
+        self._end(signal.SIGTERM, seconds=30)
 
     def answers(self) -> bool:
         return _works(lambda: self._with_channel(lambda channel: None))
