@@ -14,7 +14,7 @@ import pytest
 from tests import services
 from tests.faults.checker import check
 from tests.faults.witness import Witness
-from tests.places import PLACES, Place, Sqlite
+from tests.places import PLACES, Place
 from tests.servers import MissingError
 from tests.stack import Stack
 
@@ -73,7 +73,7 @@ def stack(
     """A stack on the lane; `@pytest.mark.environ(NAME="value")` sets variables for all its processes."""
     marker = request.node.get_closest_marker("environ")
     folder = tmp_path_factory.mktemp("stack")
-    with Stack(folder, lane or Sqlite(), **(marker.kwargs if marker else {})) as made:
+    with Stack(folder, lane, **(marker.kwargs if marker else {})) as made:
         yield made
         if not request.node.stash.get(FAILED, True):
             check(made, Witness(folder))
