@@ -89,21 +89,30 @@ _EMPTY = {
 
 def fill(cursor: Any, count: int) -> None:
     """Tenants, jobs with a revision each, and `count` runs over 90 days, vacuumed and analysed."""
-    facts = {"tenants": TENANTS, "jobs": JOBS, "count": count, "days": DAYS}
     cursor.execute("SET maintenance_work_mem = '512MB'")
-    cursor.execute(_TENANTS, facts)
-    cursor.execute(_insert(cursor, "jobs_job", _JOBS, _JOB_VALUES), facts)
-    cursor.execute(_revisions())
-    cursor.execute("UPDATE jobs_job SET revision_id = r.id FROM jobs_jobrevision r WHERE r.job_id = jobs_job.id")
+    add_jobs(cursor)
     again = _without_indexes(cursor, "jobs_run")
     cursor.execute("ALTER TABLE jobs_run SET UNLOGGED")
-    cursor.execute(_insert(cursor, "jobs_run", _RUNS, _RUN_VALUES), facts)
+    add_runs(cursor, count)
     for statement in again:
         cursor.execute(statement)
     cursor.execute("SELECT setval(pg_get_serial_sequence('jobs_run', 'id'), %s)", [count])
     _children(cursor, count)
     for table in ("jobs_run", "jobs_job", "jobs_attempt", "jobs_runevent", "jobs_logchunk"):
         cursor.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
+
+
+def add_jobs(cursor: Any) -> None:
+    facts = {"tenants": TENANTS, "jobs": JOBS}
+    cursor.execute(_TENANTS, facts)
+    cursor.execute(_insert(cursor, "jobs_job", _JOBS, _JOB_VALUES), facts)
+    cursor.execute(_revisions())
+    cursor.execute("UPDATE jobs_job SET revision_id = r.id FROM jobs_jobrevision r WHERE r.job_id = jobs_job.id")
+
+
+def add_runs(cursor: Any, count: int) -> None:
+    facts = {"jobs": JOBS, "count": count, "days": DAYS}
+    cursor.execute(_insert(cursor, "jobs_run", _RUNS, _RUN_VALUES), facts)
 
 
 def _insert(cursor: Any, table: str, statement: str, values: dict[str, str]) -> str:

@@ -12,11 +12,13 @@ from django.db.models.functions import Length
 from jobs.engine.labels import OVER_BY_NOW
 from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
+from jobs.retention.policy import keep_for
 from jobs.scheduling.cron import TriggerError
 from jobs.scheduling.due import trigger_of
 from jobs.states import ACTIVE, NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
 
 MOST_SHOWN = 20
+MOST_INSTANTS = 100_000  # of one schedule, oldest first
 QUIET = timedelta(minutes=5)
 Finding = str
 
@@ -182,7 +184,8 @@ def _fire_times(now: datetime) -> Iterator[Finding]:
 
     A schedule's anchor moves when it is edited, so only instants after the last edit are compared.
     """
-    for schedule in Schedule.objects.filter(is_enabled=True, next_fire_at__isnull=False).iterator():
+    found = Schedule.objects.filter(is_enabled=True, next_fire_at__isnull=False).select_related("job__tenant")
+    for schedule in found.iterator():
         try:
             trigger = trigger_of(schedule)
         except TriggerError as error:
@@ -192,15 +195,17 @@ def _fire_times(now: datetime) -> Iterator[Finding]:
 
 
 def _missing_instants(schedule: Schedule, trigger: object, now: datetime) -> Iterator[Finding]:
-    rows = Run.objects.filter(schedule=schedule, origin=Origin.SCHEDULE, scheduled_for__gt=schedule.updated_at)
+    since = max(schedule.updated_at, keep_for(schedule.job).runs_until(now))  # what is older may have been pruned
+    rows = Run.objects.filter(schedule=schedule, origin=Origin.SCHEDULE, scheduled_for__gt=since)
     kept = list(rows.order_by("scheduled_for").values_list("scheduled_for", "coalesced", "status"))
     if not kept:
         return
-    expected = trigger.between(schedule.updated_at, schedule.cursor_at, 100_000)  # type: ignore[attr-defined]
-    have = {instant for instant, _count, _status in kept}
+    expected = trigger.between(since, schedule.cursor_at, MOST_INSTANTS)  # type: ignore[attr-defined]
+    looked_at = expected[-1] if len(expected) == MOST_INSTANTS else schedule.cursor_at
+    have = {instant for instant, _count, _status in kept if instant <= looked_at}
     for instant in sorted(have - set(expected))[:MOST_SHOWN]:
         yield f"schedule {schedule.pk} has a run for {instant}, which is no fire time of it"
-    first = min(have)
+    first = min(have, default=since)
     stood_for = sum(count - 1 for _instant, count, status in kept if status == RunStatus.MISSED)  # summary rows
     missing = [instant for instant in expected if instant >= first and instant not in have]
     if len(missing) > stood_for:

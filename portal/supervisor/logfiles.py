@@ -1,6 +1,8 @@
-"""The children's log files: rotated at each start and when large, followed for lines an operator must see."""
+"""The children's log files: rotated at each start, daily and when large; followed for lines an operator must see."""
 
 import re
+import shutil
+from datetime import date
 from pathlib import Path
 
 KEEP = 3
@@ -17,11 +19,15 @@ def rotate(path: Path) -> None:
     """name.log becomes name.log.1, and so on; the oldest goes."""
     if not path.exists() or path.stat().st_size == 0:
         return
+    _make_room(path)
+    path.replace(path.with_name(f"{path.name}.1"))
+
+
+def _make_room(path: Path) -> None:
     for number in range(KEEP - 1, 0, -1):
         older = path.with_name(f"{path.name}.{number}")
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    path.replace(path.with_name(f"{path.name}.1"))
 
 
 class Follower:
@@ -73,11 +79,26 @@ class Follower:
         return [COLOURS.sub("", line.decode(errors="replace")).rstrip() for line in complete]
 
 
-def shorten(path: Path) -> bool:
-    """Copy a large log aside and empty it; its writer appends, so it goes on at the start. True when done."""
-    if not path.exists() or path.stat().st_size < MAX_BYTES:
-        return False
-    path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
+def turn(path: Path) -> None:
+    """Copy the log aside and empty it; its writer appends, so it goes on at the start."""
+    _make_room(path)
+    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
     with path.open("r+b") as file:
         file.truncate(0)
-    return True
+
+
+class Turner:
+    """Turns each log when a new day has begun since it was first seen, and when it has grown large."""
+
+    def __init__(self) -> None:
+        self._days: dict[Path, date] = {}
+
+    def tend(self, path: Path, today: date) -> bool:
+        """True when the log was turned."""
+        size = path.stat().st_size if path.exists() else 0
+        is_new_day = self._days.setdefault(path, today) != today
+        self._days[path] = today
+        if size >= MAX_BYTES or (is_new_day and size):
+            turn(path)
+            return True
+        return False

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 from portal.supervisor import banner, broker, environment, logfiles, ports, readiness, services
@@ -32,6 +33,7 @@ class Supervisor:
         self.environ = environ
         self.say = say
         self.children: list[Child] = []
+        self._logs = logfiles.Turner()
         self.stop_count = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -150,7 +152,7 @@ class Supervisor:
                 self._note_children()
                 self.say(f"{child.name}: started again.")
             self._show_log(child)
-            logfiles.shorten(child.log.path)
+            self._logs.tend(child.log.path, date.today())  # noqa: DTZ011 - the machine's own day, for its own files
 
     def _report_death(self, child: Child) -> None:
         end = describe_end(child.process.returncode) if child.process else "ended"

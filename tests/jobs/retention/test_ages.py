@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.models import AuditEntry, Tenant
 from jobs import dbclock, retention
+from jobs.engine import invariants
 from jobs.models import Attempt, LogChunk, Pruning, Run, RunEvent
 from jobs.retention import Limits, rounds, rows
 from jobs.states import RunStatus
@@ -386,3 +387,25 @@ def test_no_row_is_loaded_to_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None
     report = retention.prune(AT_ONCE)
     assert report is not None
     assert report.runs == 1
+
+
+def test_what_was_pruned_is_not_missed_by_the_check_of_the_ledger() -> None:
+    """Invariant 2 compares rows with fire times; a run from before the cut that still lives must not send it there."""
+    job = make.job()
+    start = (dbclock.now() - timedelta(days=50)).replace(hour=0, minute=0, second=0, microsecond=0)
+    schedule = make.schedule(job, "0 0 * * *", timezone="UTC", at=start)
+    type(schedule).objects.filter(pk=schedule.pk).update(
+        updated_at=start, cursor_at=start + timedelta(days=49), next_fire_at=start + timedelta(days=50)
+    )
+    for day in range(1, 50):
+        status = RunStatus.RUNNING if day == 1 else RunStatus.SUCCEEDED
+        at = start + timedelta(days=day)
+        make.run(job, status, at, schedule=schedule, origin="schedule", dedupe_key=f"schedule:{schedule.pk}:{day}")
+    assert list(invariants._fire_times(dbclock.now())) == []
+
+    retention.prune(AT_ONCE)
+
+    assert Run.objects.count() < 40
+    assert list(invariants._fire_times(dbclock.now())) == []
+    Run.objects.filter(scheduled_for=start + timedelta(days=40)).delete()
+    assert len(list(invariants._fire_times(dbclock.now()))) == 1
