@@ -5,7 +5,7 @@
 """
 
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +17,7 @@ from jobs.scheduling.cron import parse_cron
 from jobs.scheduling.triggers import CronTrigger, IntervalTrigger
 
 NEW_YORK, BERLIN, LORD_HOWE = "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"
+TROLL, CHATHAM = "Antarctica/Troll", "Pacific/Chatham"  # two hours at once; an offset of 12:45
 
 
 def utc(text):
@@ -60,6 +61,12 @@ GOLDEN = [
     (LORD_HOWE, "45 * * * *", "04-04T14:00", "04-04T17:00", "04T14:45 04T15:15 04T16:15"),
     (LORD_HOWE, "15 */2 * * *", "04-04T12:00", "04-04T18:00", "04T13:15 04T15:45 04T17:45"),
     (LORD_HOWE, "*/15 * * * *", "04-04T14:30", "04-04T15:30", "04T14:45 04T15:00 04T15:15 04T15:30"),
+    # Troll shifts by two hours: gap 01:00–03:00 on 29 March (01:00 UTC), 01:00–03:00 twice on 25 October
+    (TROLL, "30 2 * * *", "03-28T12:00", "03-30T12:00", "29T01:00 30T00:30"),
+    (TROLL, "0 1,2 * * *", "03-29T00:00", "03-30T00:00", "29T01:00 29T23:00 30T00:00"),
+    (TROLL, "*/30 * * * *", "03-29T00:00", "03-29T02:00", "29T00:30 29T01:00 29T01:30 29T02:00"),
+    (TROLL, "30 1,2 * * *", "10-24T12:00", "10-25T12:00", "24T23:30 25T00:30"),
+    (TROLL, "0 * * * *", "10-24T22:30", "10-25T03:30", "24T23:00 25T00:00 25T01:00 25T02:00 25T03:00"),
     # Shanghai never shifts
     ("Asia/Shanghai", "30 2 * * *", "03-07T12:00", "03-09T12:00", "07T18:30 08T18:30"),
     ("Asia/Shanghai", "30 1 * * *", "10-31T12:00", "11-02T12:00", "31T17:30 01T17:30"),
@@ -103,6 +110,14 @@ def test_interval_goes_through_the_repeated_hour_by_elapsed_time():
     ]
 
 
+@pytest.mark.parametrize("zone", [NEW_YORK, BERLIN, LORD_HOWE, TROLL, CHATHAM, "Asia/Shanghai"])
+def test_an_interval_never_feels_a_clock_change(zone):
+    trigger = IntervalTrigger(timedelta(minutes=45), utc("2026-01-01T00:00"), zone)
+    found = trigger.between(utc("2026-01-01T00:00"), utc("2027-01-01T00:00"), 99_999)
+    assert {later - earlier for earlier, later in pairwise(found)} == {timedelta(minutes=45)}
+    assert len(found) == trigger.count(utc("2026-01-01T00:00"), utc("2027-01-01T00:00")) == 365 * 32
+
+
 def test_a_day_that_a_zone_skipped_whole_fires_at_the_end_of_the_gap():
     trigger = CronTrigger("0 9 30 12 *", "Pacific/Apia")  # there was no 30 December 2011 in Samoa
     assert trigger.next_after(utc("2011-12-01T00:00")) == utc("2011-12-30T10:00")
@@ -136,6 +151,10 @@ SWITCHES = [
     (BERLIN, "2026-10-25T01:00"),
     (LORD_HOWE, "2026-04-04T15:00"),
     (LORD_HOWE, "2026-10-03T15:30"),
+    (TROLL, "2026-03-29T01:00"),
+    (TROLL, "2026-10-25T01:00"),
+    (CHATHAM, "2026-04-04T14:00"),
+    (CHATHAM, "2026-09-26T14:00"),
     ("Asia/Shanghai", "2026-03-08T07:00"),
 ]
 MINUTES = st.lists(st.integers(0, 59), min_size=1, max_size=4, unique=True)
