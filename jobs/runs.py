@@ -129,8 +129,7 @@ def _create(job: Job, asked: _Asked) -> Run:
 
 def _parts_values(chosen: JobRevision, again: Again | None) -> dict[str, Any]:
     """Whether the run is made of parts: what its own revision says, whatever the job says by now."""
-    rule = chosen.definition.get("fan_out") or {}
-    return {"is_container": bool(rule.get("mode")), "only_shards": list(again.only_shards) if again else []}
+    return {"is_container": _is_split(chosen), "only_shards": list(again.only_shards) if again else []}
 
 
 def _checked_freeze(job: Job, asked: _Asked, now: datetime) -> str | None:
@@ -152,6 +151,10 @@ def _checked_freeze(job: Job, asked: _Asked, now: datetime) -> str | None:
     raise FrozenError(f"{words} {advice}", may_override=may_override)
 
 
+def _is_split(revision: JobRevision) -> bool:
+    return bool((revision.definition.get("fan_out") or {}).get("mode"))
+
+
 def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -> dict[str, Any]:
     """The columns every new queued run has; callers add or override."""
     return {
@@ -165,7 +168,7 @@ def row_values(job: Job, revision: JobRevision, *, origin: str, now: datetime) -
         "queue": job.queue,
         "priority": job.priority,
         "claim_order_at": claim_order(now, job.priority),
-        "is_container": bool(job.fan_out),
+        "is_container": bool(job.fan_out) if revision.pk == job.revision_id else _is_split(revision),
         "created_at": now,
     }
 

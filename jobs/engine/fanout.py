@@ -56,7 +56,7 @@ def expand(container: Run, *, now: datetime) -> None:
 def _targets(container: Run, rule: FanOutRule, *, now: datetime) -> dict[int, str]:
     """Number of each part → the worker it must run on ("": any)."""
     only = set(container.only_shards)
-    if rule.mode == FanOut.SHARDS:
+    if rule.mode != FanOut.BROADCAST:
         return dict.fromkeys((index for index in range(rule.total or 1) if not only or index in only), "")
     if only and container.rerun_of is not None:
         again = container.rerun_of.parts.filter(shard_index__in=only).order_by("shard_index")

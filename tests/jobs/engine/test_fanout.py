@@ -326,3 +326,13 @@ def test_a_fire_time_of_a_sharded_job_makes_a_whole(node):
     rows.take(node)
     container = Run.objects.get(job=job, parent=None)
     assert (container.is_container, container.parts.count()) == (True, 4)
+
+
+def test_a_run_of_an_older_revision_is_split_as_that_revision_says(node):
+    job = sharded()
+    old = job.revision
+    plain = job_rows.revision(job, 2)
+    job.revision, job.fan_out, job.shard_total = plain, "", None
+    now = timezone.now()
+    assert runs.row_values(job, old, origin=Origin.BACKFILL, now=now)["is_container"]
+    assert not runs.row_values(job, plain, origin=Origin.BACKFILL, now=now)["is_container"]
