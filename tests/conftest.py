@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -63,7 +64,10 @@ def _is_wanted(item: pytest.Item) -> bool:
     """Heavy faults run when their lane is named, and those of minutes when asked for."""
     if item.get_closest_marker("slow") and not services.is_set("FAULTS_SLOW"):
         return False
-    return item.get_closest_marker("faults") is None or services.is_set("FAULTS_LANE")
+    chosen, lanes = os.environ.get("FAULTS_LANE", ""), item.get_closest_marker("lanes")
+    if chosen and lanes and not set(chosen.split(",")) & set(lanes.args):
+        return False
+    return item.get_closest_marker("faults") is None or bool(chosen)
 
 
 @pytest.hookimpl(wrapper=True)
