@@ -63,9 +63,12 @@ def cause_text(run: Run) -> str:
     """Status, cause and the sentence: "Lost. The worker died: The worker “w1” …"."""
     label = str(ReasonCode(run.reason_code).label) if run.reason_code in ReasonCode.values else run.reason_code
     words = reasons.of(run)
-    parts = [look.look_of(run.status).label, label]
-    head = ". ".join(str(part) for part in parts if part)
-    return f"{head}: {words}" if words and words != label else f"{head}."
+    values = {"status": look.look_of(run.status).label, "cause": label or words, "words": words}
+    if not label and not words:
+        return _("%(status)s.") % values
+    if not label or not words or words == label:
+        return _("%(status)s. %(cause)s") % values
+    return _("%(status)s. %(cause)s: %(words)s") % values
 
 
 def fix_of(run: Run, *, is_platform: bool) -> Fix | None:
