@@ -51,7 +51,7 @@ class CalendarAdmin(ImpactPages, TenantAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         counted: QuerySet[Any] = rows.annotate(schedule_count=Count("schedules", distinct=True))
-        return counted.prefetch_related("days")
+        return counted.prefetch_related("days").order_by("name", "pk")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
