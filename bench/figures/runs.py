@@ -29,7 +29,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
     add_runs(job, count)
     began = time.perf_counter()
     ring("default", 16)
-    wait_for(lambda: not Run.objects.filter(status__in=ACTIVE).exists(), "the last run", seconds=600)
+    wait_for(lambda: not Run.objects.filter(status__in=ACTIVE).exists(), "the last run", seconds=600, step=0.1)
     ours = count / (time.perf_counter() - began)
     failed = Run.objects.exclude(status="succeeded").count()
     end(worker)
@@ -69,7 +69,7 @@ def raw_celery(place: Place, count: int) -> float:
         rawcelery.raw.apply_async(queue=rawcelery.QUEUE)
     began = time.perf_counter()
     worker.send_signal(18)
-    wait_for(lambda: done() >= 20 + count, "raw Celery's last task", seconds=600)
+    wait_for(lambda: done() >= 20 + count, "raw Celery's last task", seconds=600, step=0.1)
     rate = count / (time.perf_counter() - began)
     end(worker)
     return rate
