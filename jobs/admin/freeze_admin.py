@@ -42,7 +42,7 @@ class FreezeAdmin(ImpactPages, TenantAdmin):  # type: ignore[misc]
     form = FreezeForm
     list_display = ["name", "reason", "state", "from_at", "until_at", "kept_back", "scope"]
     search_fields = ["name", "reason"]
-    filter_horizontal = ["exempt_jobs"]
+    autocomplete_fields = ["exempt_jobs"]
     change_form_before_template = "admin/jobs/freeze/head.html"
     ordering = ["-starts_at"]
 
@@ -55,7 +55,7 @@ class FreezeAdmin(ImpactPages, TenantAdmin):  # type: ignore[misc]
         return rows
 
     def get_fieldsets(self, request: HttpRequest, obj: Freeze | None = None) -> Any:
-        fields = ["name", "reason", ("starts_at", "ends_at"), "after", "exempt_jobs"]
+        fields = ["name", "reason", "starts_at", "ends_at", "after", "exempt_jobs"]
         if user_of(request).is_superuser and obj is None:
             fields.insert(0, "every_tenant")
         return [(None, {"fields": fields})]
