@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from pydantic import ValidationError
 
 from jobs.definitions import JobDefinition, definition_errors
+from jobs.engine import owners
 from jobs.engine.claim import Claimed
 from jobs.engine.desk import Turn
 from jobs.engine.execution import Execution, Interrupt
@@ -67,6 +68,7 @@ def execute(worker: Worker, claimed: Claimed) -> tuple[Execution, Finished]:
         outcome = _outcome(worker, execution, work_dir)
     finally:
         shutil.rmtree(work_dir, ignore_errors=True)
+        owners.forget(run.pk, claimed.attempt.number)
     return execution, _finished(execution, ending_of(execution, outcome))
 
 

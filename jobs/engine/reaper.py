@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from jobs import dbclock
+from jobs.engine import owners
 from jobs.engine.finish import Ending, finish
 from jobs.models import Attempt, Run, WorkerNode
 from jobs.reasons import say
@@ -66,7 +67,10 @@ def is_process_alive(pid: int) -> bool:
 
 def _runner_lives(run: Run, now: datetime) -> bool:
     """Whether a process of the run may still be there: its runner is, or it is too young to have been noted."""
-    for pid, started_at in Attempt.objects.filter(run=run, token=run.token).values_list("pid", "started_at"):
-        if now - started_at < YOUNG if pid is None else is_process_alive(pid):
+    attempts = Attempt.objects.filter(run=run, token=run.token)
+    for number, in_ledger, started_at in attempts.values_list("number", "pid", "started_at"):
+        pids = {in_ledger, owners.noted(run.pk, number)} - {None}
+        if any(is_process_alive(pid) for pid in pids if pid) or (not pids and now - started_at < YOUNG):
             return True
+        owners.forget(run.pk, number)
     return False

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from jobs import dbclock
+from jobs.engine import owners
 from jobs.engine.causes import MEBIBYTE, Surroundings, cause_of
 from jobs.engine.execution import Execution
 from jobs.executors.base import Outcome
@@ -60,6 +61,7 @@ class RunnerScripts:
             why = say(ReasonCode.CANNOT_START, "cannot_start.no_runner")
             return Outcome.because(why, exit_code=None, end="cannot_start")
         self._execution.pid = handle.pid
+        owners.note(self._execution.claimed.run.pk, self._execution.claimed.attempt.number, handle.pid)
         self._execution.on_interrupt(handle.cancel)
         self._execution.on_extend(lambda deadline: handle.extend(monotonic_of(deadline)))
         ended = self._read(handle)

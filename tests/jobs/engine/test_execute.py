@@ -87,6 +87,11 @@ def test_variables_of_the_worker_do_not_reach_the_script(worker, monkeypatch):
     assert "PORTAL_RUN_ID" in log_of(run)
 
 
+def test_the_process_that_owns_a_script_is_noted_while_it_runs(worker):
+    run = run_of(worker, script='until [ -s "$PWD.pid" ]; do sleep 0.05; done; cat "$PWD.pid"')
+    assert log_of(run) == str(Attempt.objects.get(run=run).pid)
+
+
 def test_the_work_folder_is_gone_afterwards(worker, tmp_path):
     run_of(worker, script="echo x > file")
     assert list((tmp_path / "work").iterdir()) == []

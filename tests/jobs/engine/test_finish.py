@@ -1,8 +1,11 @@
 """The end of an attempt: written once, with the run's token."""
 
+import os
+
 import pytest
 from django.utils import timezone
 
+from jobs.engine import owners
 from jobs.engine.finish import Ending, finish
 from jobs.engine.reaper import reap, release_own_dead
 from jobs.models import Attempt, Run, RunEvent
@@ -100,3 +103,17 @@ def test_a_restarted_worker_waits_while_a_young_script_may_still_live(claimed):
     Attempt.objects.update(started_at=timezone.now() - rows.HOUR)
     assert release_own_dead(fresh) == 1
     assert Run.objects.get().status == RunStatus.QUEUED
+
+
+def test_a_restarted_worker_waits_for_a_script_the_ledger_does_not_know(claimed, settings, tmp_path):
+    """The watch that writes pids was stuck when the worker died; the note on disk was written at the start."""
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "work").mkdir()
+    fresh = rows.node(slot=claimed.run.worker.slot)
+    type(fresh).objects.exclude(pk=fresh.pk).update(pid=2**22 - 1)
+    Attempt.objects.update(started_at=timezone.now() - rows.HOUR)
+    owners.note(claimed.run.pk, claimed.attempt.number, os.getpid())
+    assert release_own_dead(fresh) == 0
+    owners.note(claimed.run.pk, claimed.attempt.number, 2**22 - 1)
+    assert release_own_dead(fresh) == 1
+    assert list((tmp_path / "work").iterdir()) == []
