@@ -73,7 +73,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             collapsible = title != GROUPS[0][0]  # what people come for stays open
             groups.append({"title": title, "collapsible": collapsible, "separator": bool(groups), "items": items})
+    _mark_active([item for group in groups for item in group["items"]], request.path)
     return groups
+
+
+def _mark_active(items: list[dict[str, Any]], path: str) -> None:
+    """The entry whose address begins the page's own and is the longest: a page below another marks one, not both."""
+    home = reverse("admin:index")
+    leading = [
+        item for item in items if item["link"] == path or (item["link"] != home and path.startswith(item["link"]))
+    ]
+    chosen = max(leading, key=lambda item: len(item["link"]), default=None)
+    for item in items:
+        item["active"] = item is chosen
 
 
 def _item(entry: Entry, request: HttpRequest) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ WEEKDAYS = [
     ("6", gettext_lazy("Saturday")),
     ("7", gettext_lazy("Sunday")),
 ]
+MONDAY_TO_FRIDAY = "12345"
 DAYS_HELP = gettext_lazy(
     "One day or range per line: 2026-10-01..2026-10-07 holiday National Day, or 2026-10-10 workday Make-up day. "
     "Paste a list as it is; without a word for the kind a day is a holiday."
@@ -91,7 +92,7 @@ class CalendarForm(CalendarModelForm):
         label=gettext_lazy("Time zone"),
         help_text=gettext_lazy("Where its days begin and end. Empty: the zone of each schedule."),
     )
-    workdays = WeekdaysField(label=gettext_lazy("Working weekdays"), required=False)
+    workdays = WeekdaysField(label=gettext_lazy("Working weekdays"), required=False, initial=MONDAY_TO_FRIDAY)
     days = forms.CharField(
         label=gettext_lazy("Holidays and make-up days"),
         required=False,

@@ -219,3 +219,8 @@ def test_the_schedules_preview_tells_what_a_calendar_skips_and_moves(editor):
     assert all("→" in line for line in moved["next"])
     other = editor.get("/admin/jobs/job/schedule-preview/", {**asked, "calendar": "foreign"}).json()
     assert not any("✕" in line for line in other["next"])
+
+
+def test_a_new_calendar_offers_monday_to_friday(editor):
+    page = editor.get(reverse("admin:jobs_calendar_add"))
+    assert page.context["adminform"].form["workdays"].value() == list("12345")
