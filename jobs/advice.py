@@ -25,7 +25,6 @@ OF_REASONS: dict[str, Promise] = {
     R.RELEASED: _("Nothing to do: another worker takes it, and no try was used up."),
     R.SHARDS_FAILED: _("Open the failed parts and read their logs; run only those again."),
     R.NO_TARGET: _("Start a worker that serves the queue, then run it again."),
-    R.LOG_QUOTA: _("Delete old history, let the script write less, or ask a platform admin for more."),
     R.RIGHT_LOST: _("Give the job's owner the right again, or let somebody who has it save the job."),
     R.MISSING_DRIVER: _("Install what is missing on the worker, or choose another queue."),
     R.BAD_DEFINITION: _("Open the job, correct it and save it."),

@@ -104,7 +104,6 @@ class ReasonCode(models.TextChoices):
     RELEASED = "released", _("The worker was shut down and gave the run back")
     SHARDS_FAILED = "shards_failed", _("Not all of its parts succeeded")
     NO_TARGET = "no_target", _("No worker of the queue was alive")
-    LOG_QUOTA = "log_quota", _("The tenant has stored as much log as it may")
     RIGHT_LOST = "right_lost", _("The job's owner lost a right the job needs")
     MISSING_DRIVER = "missing_driver", _("The worker lacks a driver or interpreter")
     BAD_DEFINITION = "bad_definition", _("The job's definition can't be run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
@@ -23,7 +24,8 @@ MOST_GROWTH = 64 * MEGABYTE
 def attempt_of(stack, run: int) -> tuple[str, str, str]:
     """Status, reason code and sentence of its first attempt."""
     [row] = stack.rows(f"SELECT status, reason_code, reason FROM jobs_attempt WHERE run_id = {run} AND number = 1")
-    return row
+    status, code, words = row
+    return status, code, words
 
 
 def owners(stack) -> tuple[int, int]:
@@ -36,7 +38,8 @@ def owners(stack) -> tuple[int, int]:
         runners = [each.pid for each in below if each.parent in zygotes]
         return (zygotes[0], runners[0]) if runners else None
 
-    return wait_for(found, "the runner")
+    pair: tuple[int, int] = wait_for(found, "the runner")
+    return pair
 
 
 # --- the processes that own a script ---
@@ -182,7 +185,7 @@ def flood(stack, name: str, size: int) -> None:
 
     def is_over() -> bool:
         beats.add(str(stack.value("SELECT max(last_seen_at) FROM jobs_workernode")))
-        return stack.status_of(run) == "succeeded"
+        return bool(stack.status_of(run) == "succeeded")
 
     began = time.monotonic()
     wait_for(is_over, "the end of the flood", seconds=300)
@@ -249,7 +252,7 @@ def memory_cage(pid: int, size: int) -> Iterator[None]:
                 yield
                 return
         finally:
-            wait_for(lambda cage=cage: removed(cage), "the end of the control group")
+            wait_for(functools.partial(removed, cage), "the end of the control group")
     pytest.skip("no memory control group can be made here")
 
 
@@ -261,6 +264,10 @@ def removed(cage: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_failed(stack, run: int) -> bool:
+    return bool(stack.status_of(run) == "technical_failure")
 
 
 @faults
@@ -277,7 +284,7 @@ def test_a_memory_hog_is_ended_by_the_kernel_and_the_worker_goes_on(stack):
     with memory_cage(worker.pid, 500 * MEGABYTE):
         for slug in ("hog", "child"):
             [run] = stack.request(slug)
-            wait_for(lambda run=run: stack.status_of(run) == "technical_failure", "its end", seconds=120)
+            wait_for(functools.partial(has_failed, stack, run), "its end", seconds=120)
             status, code, words = attempt_of(stack, run)
             assert (status, code) == ("technical_failure", "out_of_memory"), words
             peak = stack.value(f"SELECT peak_memory_bytes FROM jobs_attempt WHERE run_id = {run}")

@@ -28,7 +28,8 @@ def brings_about(*codes: Code) -> Callable[[Callable[..., Any]], Callable[..., A
             for code in codes:
                 check_told(code)
 
-        return pytest.mark.brings_about(*codes)(checked)
+        marked: Callable[..., Any] = pytest.mark.brings_about(*codes)(checked)
+        return marked
 
     return decorate
 

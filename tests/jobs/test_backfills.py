@@ -305,6 +305,7 @@ def test_what_was_missed_runs_once_however_often_somebody_clicks():
     offered = missed()
     assert offered == {job.pk: [T0 + n * MINUTE for n in range(1, 11)]}
     first = backfills.run_missed(job, offered[job.pk], actor=None)
+    assert first is not None
     assert first.total_count == 10
     assert missed() == {}
     assert backfills.run_missed(job, offered[job.pk], actor=None) is None  # the page was open in two tabs
@@ -328,6 +329,7 @@ def test_a_run_of_it_that_was_cancelled_is_offered_again():
     job = rows.job()
     ten_minutes_missed(job)
     backfill = backfills.run_missed(job, missed()[job.pk], actor=None)
+    assert backfill is not None
     backfills.cancel_backfill(backfill, actor=None)
     assert len(missed()[job.pk]) == 10
 

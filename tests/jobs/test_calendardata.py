@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from dateutil.easter import easter
 
 from jobs import icalendar
 from jobs.calendardata import shipped_calendar, shipped_calendars
@@ -41,13 +40,13 @@ def test_in_china_every_make_up_day_is_a_weekend_and_every_holiday_block_has_non
     assert max(day.date.year for day in found.days) == 2026  # later years are not announced: nothing is invented
 
 
-@pytest.mark.parametrize("year", [2025, 2026, 2027])
-def test_movable_feasts_follow_easter(year) -> None:
+@pytest.mark.parametrize("easter", [date(2025, 4, 20), date(2026, 4, 5), date(2027, 3, 28)], ids=str)
+def test_movable_feasts_follow_easter(easter) -> None:
     for slug in ("de", "gb-eng"):
         found = as_rule(slug)
         for offset in (-2, 1):
-            assert not found.is_working_day(easter(year) + timedelta(days=offset))
-    assert not as_rule("de").is_working_day(easter(year) + timedelta(days=39))
+            assert not found.is_working_day(easter + timedelta(days=offset))
+    assert not as_rule("de").is_working_day(easter + timedelta(days=39))
 
 
 @pytest.mark.parametrize(

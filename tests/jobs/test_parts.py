@@ -30,7 +30,12 @@ def test_it_has_not_ended_while_a_part_goes_on(counts):
 
 
 def test_success_needs_no_reason_and_anything_else_counts_its_parts():
-    assert whole_of({"succeeded": 2}).why is None
-    why = whole_of({"succeeded": 2, "technical_failure": 1, "lost": 1, "cancelled": 3}).why
+    fine = whole_of({"succeeded": 2})
+    assert fine is not None
+    assert fine.why is None
+    worse = whole_of({"succeeded": 2, "technical_failure": 1, "lost": 1, "cancelled": 3})
+    assert worse is not None
+    why = worse.why
+    assert why is not None
     assert why.code == ReasonCode.SHARDS_FAILED
     assert why.text == "Of 7 parts 2 succeeded, 2 failed and 3 did not run."

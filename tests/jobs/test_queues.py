@@ -33,6 +33,8 @@ def test_a_limit_and_a_pause_say_why():
     limited, paused = Queue(name="slow", running_limit=2), Queue(name="slow", is_paused=True)
     assert queues.refusal(limited, running=1) is None
     full, held = queues.refusal(limited, running=2), queues.refusal(paused, running=0)
+    assert full is not None
+    assert held is not None
     assert (full.code, full.text) == (
         WaitReason.QUEUE_LIMIT,
         "The queue “slow” already runs 2 of at most 2 runs.",

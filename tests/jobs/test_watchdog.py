@@ -1,6 +1,7 @@
 """The watchdog: one outage per silence, opened once, closed when life returns."""
 
 import logging
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,6 @@ from django.core.management import call_command
 from django.db import OperationalError
 
 from jobs import dbclock, outages, watchdog
-from jobs.management.commands import watchdog as command
 from jobs.models import BeatHeartbeat, Outage
 from jobs.outages import Subject
 from tests.jobs import rows as base
@@ -40,7 +40,7 @@ def clocks(monkeypatch):
 
     made = Clocks()
     monkeypatch.setattr(dbclock, "boot_seconds", lambda: made.boot)
-    monkeypatch.setattr(watchdog.time, "monotonic", lambda: made.monotonic)
+    monkeypatch.setattr(time, "monotonic", lambda: made.monotonic)
     monkeypatch.setattr(watchdog, "reach_broker", lambda: made.broker)
     dbclock.clock.reset()
     yield made
@@ -326,7 +326,7 @@ def test_the_command_answers_without_a_database(clocks, capsys, monkeypatch):
     def away():
         raise OperationalError("could not connect to server\nis it running?")
 
-    monkeypatch.setattr(command.dbclock, "now", away)
+    monkeypatch.setattr(dbclock, "now", away)
     with pytest.raises(SystemExit):
         call_command("watchdog", "--once")
     assert capsys.readouterr().err.strip() == "The database does not answer: could not connect to server"

@@ -26,7 +26,9 @@ def job(slug: str = "report", *, script: str = "echo hi", kind: str = "shell", *
     own = {name: fields.pop(name) for name in ("is_enabled", "of") if name in fields}
     content = {"name": slug, "kind": kind, "params": {"script": script, **fields.pop("more", {})}, **fields}
     definition = parse_definition(content)
-    columns = {name: fields[name] for name in ("overlap", "overlap_limit", "queue", "priority") if name in fields}
+    columns: dict[str, Any] = {
+        name: fields[name] for name in ("overlap", "overlap_limit", "queue", "priority") if name in fields
+    }
     columns |= {"fan_out": definition.fan_out.mode.value, "shard_total": definition.fan_out.total}
     made = rows.job(slug, kind=kind, params=content["params"], **columns, **own)
     JobRevision.objects.filter(job=made).update(definition=plain(definition))

@@ -108,8 +108,6 @@ class full_disk:
 
 # --- with real scripts ---
 
-COMING = pytest.mark.xfail(reason="the Chinese sentence is on its way")  # as in tests/jobs/why
-
 
 @pytest.fixture
 def worker(settings, tmp_path):
@@ -233,21 +231,18 @@ def test_a_fork_bomb_is_ended(worker, monkeypatch):
     assert run.reason_args["limit"] == 60
 
 
-@COMING
 @pytest.mark.django_db
 @brings_about(R.OUT_OF_MEMORY)
 def test_a_memory_limit_is_told_in_both_languages(worker):
     run_of(worker, kind="python", script=WANTS_MEMORY, more={"memory_limit": 200})
 
 
-@COMING
 @pytest.mark.django_db
 @brings_about(R.DISK_FULL)
 def test_a_full_disk_is_told_in_both_languages(worker):
     run_of(worker, kind="python", script="with open('/dev/full', 'w') as file:\n    file.write('x')")
 
 
-@COMING
 @pytest.mark.django_db
 @brings_about(R.CANNOT_START)
 def test_an_interpreter_that_is_no_program_is_told_in_both_languages(worker, tmp_path):

@@ -222,7 +222,9 @@ def test_run_once_afterwards_runs_the_newest_of_each_schedule_once():
     Freeze.objects.filter(pk=row.pk).update(starts_at=FRIDAY - DAY)
     tick_through(FRIDAY, end, timedelta(hours=6))
     assert freezing.release_freezes(end - MINUTE) == 0
-    assert Schedule.objects.get(pk=schedule.pk).next_fire_at > end
+    next_fire_at = Schedule.objects.get(pk=schedule.pk).next_fire_at
+    assert next_fire_at is not None
+    assert next_fire_at > end
     assert freezing.release_freezes(end) == 1
     assert freezing.release_freezes(end) == 0
     run = Run.objects.get(status=RunStatus.QUEUED)

@@ -1,10 +1,11 @@
 """Flat combining: one serving for all who wait."""
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
-from jobs.engine.combine import Combiner
+from jobs.engine.combine import Combiner, Ticket
 
 
 class Server:
@@ -74,14 +75,17 @@ def test_what_the_serving_raises_reaches_everybody_in_it_and_nobody_else():
 
 
 def test_a_thread_alone_never_waits_for_company():
-    combiner = Combiner(lambda tickets: [setattr(ticket, "answer", ticket.ask) for ticket in tickets], linger=3600)
-    assert combiner.do(5) == 5
+    def echo(tickets: Sequence[Ticket[int, int]]) -> None:
+        for ticket in tickets:
+            ticket.answer = ticket.ask
+
+    assert Combiner(echo, linger=3600).do(5) == 5
 
 
 @pytest.mark.parametrize(("linger", "calls"), [(0.0, 0), (1.0, 1)])
 def test_company_is_waited_for_only_when_it_is_likely(linger, calls, monkeypatch):
-    combiner = Combiner(lambda tickets: None, linger=linger)
-    waits = []
+    combiner: Combiner[int, None] = Combiner(lambda tickets: None, linger=linger)
+    waits: list[float | None] = []
     monkeypatch.setattr(combiner._are_enough, "wait", waits.append)
     combiner.do(1)
     combiner.do(2)  # two within the window are eight a second: in one second more will come

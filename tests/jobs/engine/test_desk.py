@@ -4,6 +4,7 @@ import pytest
 from django.db import DataError, OperationalError
 
 from jobs.engine import desk as desk_module
+from jobs.engine import finish
 from jobs.engine.combine import Ticket
 from jobs.engine.desk import Desk, Served, Turn
 from jobs.engine.finish import Ending, Finished
@@ -27,7 +28,7 @@ def done(node, slug, ending=SUCCESS):
 
 
 def serve(desk, *turns):
-    tickets = [Ticket(turn) for turn in turns]
+    tickets: list[Ticket[Turn, Served]] = [Ticket(turn) for turn in turns]
     desk._serve(tickets)
     return [ticket.answer for ticket in tickets]
 
@@ -61,7 +62,7 @@ def test_a_result_the_ledger_refuses_harms_no_other(node):
 def test_who_could_not_settle_gets_no_new_run(node, monkeypatch):
     finished = done(node, "a")
     monkeypatch.setattr(desk_module, "finish_many", raising(OperationalError("gone")))
-    served = serve(Desk(lambda queue, count: ["run"] * count), Turn(queue="default", finished=finished))
+    served = serve(Desk(a_run_each), Turn(queue="default", finished=finished))
     assert served[0].claimed is None
     assert isinstance(served[0].unsettled, OperationalError)
 
@@ -75,7 +76,7 @@ def test_a_failing_claim_loses_no_result(node):
 def test_a_deadlock_is_tried_again(node, monkeypatch):
     finished = done(node, "a")
     errors = [OperationalError(1213, "Deadlock found"), OperationalError(1213, "Deadlock found")]
-    real = desk_module.finish_many
+    real = finish.finish_many
 
     def sometimes(items):
         if errors:
@@ -86,6 +87,10 @@ def test_a_deadlock_is_tried_again(node, monkeypatch):
     served = serve(Desk(lambda queue, count: []), Turn(finished=finished))
     assert served == [Served(written=True)]
     assert Attempt.objects.get(pk=finished.attempt.pk).ended_at is not None
+
+
+def a_run_each(queue, count):
+    return ["run"] * count
 
 
 def raising(error):

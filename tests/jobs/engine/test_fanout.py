@@ -55,7 +55,7 @@ def test_a_claim_of_a_sharded_run_makes_its_parts_and_takes_the_first(node):
     container.refresh_from_db()
     assert (container.status, container.worker, container.token) == (RunStatus.RUNNING, None, 0)
     assert (claimed.run.parent_id, claimed.run.shard_index, claimed.run.shard_total) == (container.pk, 0, 4)
-    assert sorted(container.parts.values_list("shard_index", flat=True)) == [0, 1, 2, 3]
+    assert list(container.parts.order_by("shard_index").values_list("shard_index", flat=True)) == [0, 1, 2, 3]
     assert findings() == []
 
 

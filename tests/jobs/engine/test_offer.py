@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,12 @@ class Wanted:
     needs_cpu: float = 0
 
 
-def offer(**fields: object) -> Offer:
-    values = {"name": "w1", "kinds": {"shell", "sql"}, "capabilities": {"shell", "sql", "driver:sqlite", "gpu"}}
+def offer(**fields: Any) -> Offer:
+    values: dict[str, Any] = {
+        "name": "w1",
+        "kinds": {"shell", "sql"},
+        "capabilities": {"shell", "sql", "driver:sqlite", "gpu"},
+    }
     return Offer(**{**values, "total_memory": 1000, "free_memory": 600, "total_cpu": 2, "free_cpu": 1.5, **fields})
 
 
@@ -44,6 +49,7 @@ def test_a_plain_job_is_taken():
 )
 def test_what_is_lacking_is_named_with_its_figures(wanted, code, words):
     reason = offer().refusal(wanted)
+    assert reason is not None
     assert reason.code == code
     assert words in reason.text
 
@@ -71,7 +77,9 @@ def test_a_run_that_has_waited_long_goes_through_a_shut_gate():
 def test_promised_memory_is_never_promised_twice_however_long_a_run_waits():
     left = offer().less(Wanted(needs_memory=400))
     assert left.free_memory == 200
-    assert left.refusal(Wanted(needs_memory=300), waited=timedelta(days=1)).code == WaitReason.NODE_BUSY
+    reason = left.refusal(Wanted(needs_memory=300), waited=timedelta(days=1))
+    assert reason is not None
+    assert reason.code == WaitReason.NODE_BUSY
 
 
 def test_tenths_of_a_core_add_up():

@@ -6,8 +6,10 @@ import pytest
 from django.db import OperationalError
 
 from jobs.engine import execute
+from jobs.engine.desk import Desk, Served, Turn
 from jobs.engine.finish import Ending, Finished, finish
 from jobs.engine.spool import Spool
+from jobs.engine.worker import Worker
 from jobs.models import Attempt, LogChunk, Run
 from jobs.states import AttemptStatus, RunStatus
 from tests.jobs.engine import rows
@@ -93,27 +95,32 @@ def test_a_result_of_a_deleted_run_is_dropped(spool, finished):
     assert spool.attempts() == set()
 
 
-class Away:
+class Closed(Desk):
+    """Answers every result with what the database said instead of keeping it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(lambda queue, count: [])
+        self._error = error
+
+    def turn(self, turn: Turn) -> Served:
+        return Served(unsettled=self._error)
+
+
+def away(spool: Spool, error: Exception) -> Worker:
     """A worker whose ledger does not answer when a result is handed in."""
-
-    is_claiming = True
-
-    def __init__(self, spool, error):
-        self.spool, self._error = spool, error
-        self.desk = self
-
-    def turn(self, turn):
-        return type("Served", (), {"unsettled": self._error, "unclaimed": None, "claimed": None, "written": None})
+    made = Worker(name="t", queues=["default"], capacity=1)
+    made.spool, made.desk = spool, Closed(error)
+    return made
 
 
 def test_a_slot_keeps_its_result_when_the_ledger_is_away(spool, finished):
-    assert execute._hand_in(Away(spool, OperationalError("gone")), "default", finished) is None
+    assert execute._hand_in(away(spool, OperationalError("gone")), "default", finished) is None
     assert spool.attempts() == {finished.attempt.pk}
     assert Run.objects.get().status == RunStatus.RUNNING
 
 
 def test_a_result_the_ledger_refuses_ends_as_a_plain_failure(spool, finished):
-    execute._hand_in(Away(spool, ValueError("no JSON")), "default", finished)
+    execute._hand_in(away(spool, ValueError("no JSON")), "default", finished)
     run = Run.objects.get()
     assert run.reason_code == "internal"
     assert spool.attempts() == set()

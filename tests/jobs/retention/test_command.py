@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from jobs.models import Run
-from jobs.retention import Limits, rounds
+from jobs.models import LogUsage, Run
+from jobs.retention import Limits, rounds, rows
 from tests.jobs import rows as make
 from tests.jobs.retention.history import aged, kept, logged
 
@@ -84,15 +84,15 @@ def test_a_signal_ends_it_after_the_transaction_at_hand(monkeypatch: pytest.Monk
     job = make.job()
     runs = [aged(job, 40) for _ in range(3)]
     aged(job, 0)
-    monkeypatch.setattr(rounds.ages.rows, "BATCH", 1)
-    real = rounds.ages.rows.delete_runs
+    monkeypatch.setattr(rows, "BATCH", 1)
+    real = rows.delete_runs
 
     def and_a_signal(ids: Any) -> int:
-        done = real(ids)
+        done: int = real(ids)
         os.kill(os.getpid(), signal.SIGTERM)
         return done
 
-    monkeypatch.setattr(rounds.ages.rows, "delete_runs", and_a_signal)
+    monkeypatch.setattr(rows, "delete_runs", and_a_signal)
     with pytest.raises(SystemExit) as left:
         said()
     assert left.value.code == 3
@@ -104,4 +104,4 @@ def test_it_counts_from_the_beginning_when_asked() -> None:
     job = make.job()
     logged(job, 0, "abc")
     said("--recount")
-    assert rounds.quota.LogUsage.objects.get(tenant=job.tenant_id).stored_bytes == 3
+    assert LogUsage.objects.get(tenant=job.tenant_id).stored_bytes == 3

@@ -66,7 +66,7 @@ def test_next_and_previous_working_day(day, following, before) -> None:
     ],
 )
 def test_the_nth_working_day_of_a_month(month, n, day) -> None:
-    assert CHINA.nth_working_day(*month, n) == (date.fromisoformat(day) if day else None)
+    assert CHINA.nth_working_day(month[0], month[1], n) == (date.fromisoformat(day) if day else None)
 
 
 def test_a_calendar_without_working_days_says_so() -> None:

@@ -250,7 +250,10 @@ def test_the_author_lost_the_right_to_a_secret(worker):
 def test_the_other_side_cannot_be_reached(worker, settings):
     settings.PORTAL_HTTP_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     job = rows.job(retry={"max": 0})
-    content = job.revision.definition | {"kind": "http", "params": {"method": "GET", "url": "http://127.0.0.1:9/"}}
+    content = JobRevision.objects.get(job=job).definition | {
+        "kind": "http",
+        "params": {"method": "GET", "url": "http://127.0.0.1:9/"},
+    }
     JobRevision.objects.filter(job=job).update(definition=content)
     rows.queued(job)
     execute.work(worker, "default")

@@ -171,8 +171,10 @@ def retried(*statuses, retry_max=3, run_status=RunStatus.TECHNICAL_FAILURE, **fi
     """A run of a job with retries whose attempts ended so."""
     job = engine_rows.job(retry={"max": retry_max, "backoff": "fixed", "base": "40s", "cap": "10m"})
     run = rows.run(job, run_status, **fields)
+    began = run.started_at
+    assert began is not None
     for number, status in enumerate(statuses, start=1):
-        made = rows.attempt(run, number, status, worker_name="w1", ended_at=run.started_at + number * SECOND)
+        made = rows.attempt(run, number, status, worker_name="w1", ended_at=began + number * SECOND)
         if status == AttemptStatus.TECHNICAL_FAILURE:
             made.reason, made.reason_code = "It broke.", ReasonCode.SCRIPT_FAILED
             made.save()

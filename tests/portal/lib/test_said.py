@@ -25,7 +25,7 @@ def test_an_exception_keeps_what_can_be_said_again():
 def test_a_sentence_inside_a_sentence_is_translated_too():
     words = said("Line %(line)d: %(cause)s") % {"line": 3, "cause": said("The statement was cancelled.")}
     with translation.override("zh-hans"):
-        assert say_again(words.source).endswith(translation.gettext("The statement was cancelled."))
+        assert say_again(source_of(words)).endswith(translation.gettext("The statement was cancelled."))
 
 
 def test_a_percent_sign_in_a_sentence_without_arguments_is_left_alone():
