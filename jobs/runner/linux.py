@@ -40,6 +40,23 @@ def die_with_parent() -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def go_first() -> bool:
+    """Run before every ordinary process of this host, but for what it is made to leave them; False: we may not.
+
+    Not inherited by a fork.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except OSError:
+        return False
+    return True
+
+
+def go_as_before(was_first: bool) -> None:
+    if was_first:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 class OomCount:
     """How many processes the kernel has killed for memory: of our own cgroup where it tells, else of this host."""
 

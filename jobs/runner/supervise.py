@@ -49,6 +49,7 @@ class Supervisor:
         self._crowd_above = (order.process_limit or 0) // 2
         self._kill_at = NEVER
         self._kill_pause = 0.005
+        self._is_first = False
 
     def run(self) -> None:
         """Returns when no process of the script is left and the worker has been told, or is gone."""
@@ -56,6 +57,7 @@ class Supervisor:
         while not self._empty:
             self._wait(self._next_wake())
             self._advance(time.monotonic())
+        linux.go_as_before(self._is_first)
         self._launcher.let_go()
         self._drain()
         self._outbox.put(self._facts.frame(self._pid, self._outbox, self._oom, self._launcher.report.take()))
@@ -103,8 +105,17 @@ class Supervisor:
         if total <= self._crowd_above:
             return
         limit = self._order.process_limit or 0
+        # Beside thousands that want the processors the walk would never end, and they double meanwhile. One blow
+        # freezes the script's group whole; where we may, we also go before what has left it.
+        is_first = linux.go_first()
+        self._signal_group(signal.SIGSTOP)
         if len(tree.descendants(os.getpid())) > limit:
+            self._signal_group(signal.SIGKILL)
             self._stop("too_many_processes", now, 0)
+            self._is_first = is_first
+        else:
+            self._signal_group(signal.SIGCONT)
+            linux.go_as_before(is_first)
         self._crowd_above = total + limit // 4
 
     def _next_wake(self) -> float:
@@ -137,7 +148,7 @@ class Supervisor:
         return tree.command_of(self._pid) != tree.command_of(os.getpid())
 
     def _signal_group(self, number: signal.Signals) -> None:
-        if self._pid == NOT_STARTED:
+        if self._pid == NOT_STARTED or self._facts.status is not None:
             return
         # The main process is not reaped yet, so its number still means its group.
         try:
