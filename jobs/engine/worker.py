@@ -275,7 +275,7 @@ class Worker:
         for queue in self.queues:
             waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue)
             if waiting.exists() and not ring(queue):
-                break  # a frozen broker costs ten seconds a bell, and this thread renews the leases
+                break  # a frozen broker costs seconds a bell, and this thread renews the leases
         watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------
