@@ -90,4 +90,4 @@ def test_more_rows_take_no_more_queries(viewer) -> None:
     grow(1)
     few = count_queries(viewer)
     grow(9)
-    assert count_queries(viewer) <= few <= 27
+    assert count_queries(viewer) <= few <= 28  # freezes, blackouts and outages are one each
