@@ -27,6 +27,8 @@ def relations(model):
 def children(model):
     for relation in model._meta.related_objects:
         child = relation.related_model
+        if relation.many_to_many:
+            continue  # a field of the other model's form, which has no key to hang an inline on
         if child in REGISTERED and relation.field.name != "tenant" and child is not model and not relation.field.null:
             yield type(
                 f"{child.__name__}Inline", (TenantTabularInline,), {"model": child, "fk_name": relation.field.name}
