@@ -46,7 +46,7 @@ class Supervisor:
         self._lease_at = order.lease_deadline
         self._timeout_at = NEVER if order.timeout is None else began + order.timeout
         self._crowd_at = NEVER if order.process_limit is None else began + CROWD_SECONDS
-        self._crowd_above = (order.process_limit or 0) // 2
+        self._crowd_above = order.process_limit or 0  # there can't be more of ours than of all
         self._kill_at = NEVER
         self._kill_pause = 0.005
         self._is_first = False

@@ -232,6 +232,14 @@ def test_a_fork_bomb_is_ended(worker, monkeypatch):
 
 
 @pytest.mark.django_db
+def test_a_script_that_was_only_counted_goes_on(worker, monkeypatch):
+    """This host has more than three threads, so the count freezes the script for a moment."""
+    monkeypatch.setattr("jobs.engine.scripts.PROCESS_LIMIT", 3)
+    run = run_of(worker, script="sleep 2", timeout="30s")
+    assert run.status == RunStatus.SUCCEEDED
+
+
+@pytest.mark.django_db
 @brings_about(R.OUT_OF_MEMORY)
 def test_a_memory_limit_is_told_in_both_languages(worker):
     run_of(worker, kind="python", script=WANTS_MEMORY, more={"memory_limit": 200})
