@@ -209,16 +209,19 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_PUBLISH_RETRY = False
+# A bell to a broker that is away is given up at once, instead of tried for four seconds: fire times are due meanwhile.
+BROKER_GIVE_UP = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 BROKER_PATIENCE_SECONDS = 3  # of a broker that is there and silent: a click on "Run now" waits no longer
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
+        **BROKER_GIVE_UP,
         "socket_timeout": BROKER_PATIENCE_SECONDS,
         "socket_connect_timeout": 2,
         "unacked_restore_throttle": 1,
         "visibility_timeout": 3600,
     }
     if CELERY_BROKER_URL.startswith(("redis", "unix"))
-    else {}  # AMQP has TCP's own limit of a second for what is not taken, and four seconds to connect
+    else BROKER_GIVE_UP  # AMQP has TCP's own limit of a second for what is not taken, and four seconds to connect
 )
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = TIME_ZONE
