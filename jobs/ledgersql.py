@@ -214,7 +214,9 @@ def _mysql_update(
     first = f"t.{_column(keys[0])}"
     source = _mysql_source([*keys, *update])
     test = [f"t.{_column(one)} = v.{_alias(place)}" for place, one in enumerate(keys)]
-    joined = f"{_quote(model._meta.db_table)} AS t JOIN {source} ON {' AND '.join(test)}"
+    # The list first: read the other way round, the whole table would be locked row by row, others' rows included.
+    forced = " FORCE INDEX (PRIMARY)" if keys[0].primary_key else ""
+    joined = f"{source} STRAIGHT_JOIN {_quote(model._meta.db_table)} AS t{forced} ON {' AND '.join(test)}"
     guarded = " AND ".join([f"t.{_column(one)} = %s" for one, _value in guard] or ["true"])
     chosen = f"SELECT {first} FROM {joined} WHERE {guarded} FOR UPDATE"
     found = [row[0] for row in _fetch(chosen, [_document(columns), *_second(guard)])]

@@ -1,14 +1,17 @@
 """The desk: settled first, then claimed, and one bad result harms no other."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import DataError, OperationalError
+from django.utils import timezone
 
 from jobs.engine import desk as desk_module
 from jobs.engine import finish
 from jobs.engine.combine import Ticket
 from jobs.engine.desk import Desk, Served, Turn
 from jobs.engine.finish import Ending, Finished
-from jobs.models import Attempt, Run
+from jobs.models import Attempt, LogChunk, Run
 from jobs.states import AttemptStatus, RunStatus
 from tests.jobs.engine import rows
 
@@ -53,7 +56,9 @@ def test_all_who_wait_are_settled_and_get_a_run_each(node):
 
 
 def test_a_result_the_ledger_refuses_harms_no_other(node):
-    fine, bad = done(node, "fine"), done(node, "bad", Ending(status=AttemptStatus.SUCCEEDED, log_bytes=-(2**70)))
+    fine, bad = done(node, "fine"), done(node, "bad")
+    chunks = [LogChunk(attempt=bad.attempt, seq=1, stream="stdout", at=timezone.now(), text=text) for text in "ab"]
+    bad = replace(bad, chunks=chunks)  # the same number twice
     served = serve(Desk(lambda queue, count: []), Turn(finished=bad), Turn(finished=fine))
     assert served[0].unsettled is not None
     assert (served[1].written, status(fine), status(bad)) == (True, RunStatus.SUCCEEDED, RunStatus.RUNNING)
