@@ -105,7 +105,7 @@ def test_scripts_that_ended_below_a_living_runner_are_our_own():
         gained = own_used() - before
         process.communicate(b"")
     assert spent > 0
-    assert gained >= spent
+    assert gained >= spent - 0.001  # both are sums of hundredths, as floats
 
 
 def test_this_machine_has_cores_memory_and_kinds(settings):

@@ -224,6 +224,7 @@ def test_a_runner_serves_one_attempt_after_another(attempts: Attempts) -> None:
 def test_a_runner_never_owns_two_scripts_at_a_time(attempts: Attempts) -> None:
     first, second = attempts.start("sleep", "60"), attempts.start("sleep", "60")
     assert first.handle.pid != second.handle.pid
+    assert eventually(lambda: len(second.processes()) == 1)  # its exec may still be under way
     os.kill(first.handle.pid, signal.SIGKILL)
     assert first.end().reason == "runner_died"
     assert len(second.processes()) == 1
