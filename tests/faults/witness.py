@@ -93,7 +93,7 @@ class Witness:
 
 def living(folder: Path) -> Iterator[tuple[int, int]]:
     """(pid, run) of every living process of a script of the stack on this folder; run 0 where it can't be told."""
-    work = f"{folder}/work/"
+    work = str(folder / "work") + "/"
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
