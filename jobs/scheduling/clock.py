@@ -17,6 +17,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 
 from jobs import backfills, dbclock, freezing, watchdog
 from jobs.bells import MOST_BELLS_AT_ONCE, ring
+from jobs.engine.labels import label_unserved
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.scheduling.tick import tick
 from jobs.states import RunStatus
@@ -89,6 +90,7 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             self._ring_at = now + timedelta(seconds=LONGEST_SLEEP)
         if self._looked_at is None or now - self._looked_at >= LOOK:
             self._looked_at = now
+            label_unserved(now)
             watchdog.look(now, "beat")
         return done
 
