@@ -19,6 +19,7 @@ from accounts.permissions import can
 from datasources import engines
 from datasources.drivers import DRIVERS, Driver
 from datasources.models import DataSource, Secret
+from datasources.powers import RoleReport
 from datasources.query import QueryError, Session
 from datasources.target import ConnectionTarget
 from portal.lib.crypto import CryptoError
@@ -50,6 +51,7 @@ class TestResult:
     server_version: str = ""
     latency_ms: int = 0
     warnings: list[str] = field(default_factory=list)
+    report: RoleReport = field(default_factory=RoleReport)
 
 
 # --- saving -------------------------------------------------------------------------------------------------------
@@ -130,10 +132,12 @@ def test_connection(datasource: DataSource, actor: User | None) -> TestResult:
     since = None if result.ok else (datasource.failing_since or now)
     datasource.tested_at, datasource.test_ok, datasource.test_message = now, result.ok, message
     datasource.failing_since = since
+    known = {"tested_at": now, "test_ok": result.ok, "test_message": message, "failing_since": since}
+    if result.ok:  # a server that is away says nothing new about the role
+        datasource.role_name, datasource.role_powers = result.report.role[:200], result.report.as_json()
+        known |= {"role_name": datasource.role_name, "role_powers": datasource.role_powers}
     with transaction.atomic():
-        DataSource.objects.filter(pk=datasource.pk).update(
-            tested_at=now, test_ok=result.ok, test_message=message, failing_since=since
-        )
+        DataSource.objects.filter(pk=datasource.pk).update(**known)
         details = {"ok": result.ok, "latency_ms": result.latency_ms}
         audit.record("datasources.datasource.tested", actor=actor, target=datasource, details=details)
     return result
@@ -148,14 +152,17 @@ def _tried(datasource: DataSource) -> TestResult:
         target = _target(datasource, password=unseal(datasource, "password_encrypted"))
         session = Session(target, timeout=TEST_SECONDS, read_only=False, pooled=False)
         try:
-            version, warnings = session.describe()
+            version, report = session.describe()
         finally:
             session.close()
     except (QueryError, CryptoError) as error:
         return TestResult(ok=False, sentence=str(error))
     latency = round((time.monotonic() - started) * 1000)
     words = _("Connected to %(version)s in %(latency)d ms.") % {"version": version, "latency": latency}
-    return TestResult(ok=True, sentence=words, server_version=version, latency_ms=latency, warnings=warnings)
+    warnings = report.warnings(read_only=datasource.is_read_only)
+    return TestResult(
+        ok=True, sentence=words, server_version=version, latency_ms=latency, warnings=warnings, report=report
+    )
 
 
 # --- using --------------------------------------------------------------------------------------------------------
@@ -198,6 +205,20 @@ def secret_values(tenant: Tenant, names: Iterable[str], *, user: User | None, au
     return values
 
 
+def report_of(datasource: DataSource) -> RoleReport:
+    """What the last test that passed found out about the role."""
+    return RoleReport.of(datasource.role_name, datasource.role_powers)
+
+
+def least_privilege_of(datasource: DataSource) -> str:
+    """Statements that make a role with no more rights than the datasource needs; empty when there are none."""
+    try:
+        driver = DRIVERS.get(datasource.kind)
+    except UnknownKindError:
+        return ""
+    return driver.least_privilege(datasource.params, read_only=datasource.is_read_only)
+
+
 def where_of(datasource: DataSource) -> str:
     """Where it points, for lists; never the password."""
     try:
@@ -220,6 +241,7 @@ def _target(
         is_read_only=datasource.is_read_only,
         tenant=datasource.tenant.slug,
         key=str(datasource.key),
+        max_affected_rows=datasource.max_affected_rows,
     )
 
 
@@ -266,7 +288,8 @@ def _save(row: DataSource | Secret, actor: User | None, noun: str, tested: list[
     changed = [name for name in names if stored is not None and getattr(stored, name) != getattr(row, name)]
     if isinstance(row, DataSource) and set(changed) & set(tested):
         row.tested_at = row.test_ok = row.failing_since = None
-        row.test_message = ""
+        row.test_message = row.role_name = ""
+        row.role_powers = []
     if stored is None and row.created_by_id is None:
         row.created_by = actor
     row.save()

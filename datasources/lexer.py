@@ -13,23 +13,25 @@ from dataclasses import dataclass
 from functools import cache
 
 _WORD = r"(?P<word>[^\W\d][\w$]*)"
-_NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
-_SPACE = r"(?P<space>\s+)"
+_NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?)"
+_SPACE = r"(?P<space>[ \t\n\r\f\v]+)"  # to a database all other white space is part of a name
 _OTHER = r"(?P<other>.)"
 _PLAIN = r"'(?:[^']|'')*'"
 _ESCAPED = r"'(?:[^'\\]|\\.|'')*'"
 _DOUBLE = r'"(?:[^"]|"")*"'
 _BACKTICK = r"`(?:[^`]|``)*`"
 _BLOCK = r"/\*.*?(?:\*/|\Z)"
+# PostgreSQL goes on with a string after a line break, and an E'…' goes on with its backslashes.
+_BREAK = r"(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+"
 
 _RULES = {
     "postgres": [
-        r"(?P<comment>--[^\n]*|/\*)",  # the block is followed by hand: it nests
-        rf"(?P<string>[eE]{_ESCAPED}|{_PLAIN}|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)",
+        r"(?P<comment>--[^\n\r]*|/\*)",  # the block is followed by hand: it nests
+        rf"(?P<string>[eE]{_ESCAPED}(?:{_BREAK}{_ESCAPED})*|{_PLAIN}|\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)",
         rf"(?P<ident>{_DOUBLE})",
     ],
     "mysql": [
-        rf"(?P<code>/\*M?!.*?(?:\*/|\Z))|(?P<comment>--(?=\s|\Z)[^\n]*|\#[^\n]*|{_BLOCK})",
+        rf"(?P<code>/\*M?!.*?(?:\*/|\Z))|(?P<comment>--(?=[\x00-\x20\x7f]|\Z)[^\n]*|\#[^\n]*|{_BLOCK})",
         rf'(?P<string>{_ESCAPED}|"(?:[^"\\]|\\.|"")*")',
         rf"(?P<ident>{_BACKTICK})",
     ],

@@ -30,10 +30,14 @@ class Code(StrEnum):
     CONSTRAINT = "constraint"
     VALUE = "value"
     READ_ONLY = "read_only"
+    TOO_MANY = "too_many_rows"
+    LASTING = "lasting"
 
 
 # The statement's own fault: running it again gives the same answer (engine.md: exit code 1, never retried).
-BUSINESS = frozenset({Code.PERMISSION, Code.SYNTAX, Code.CONSTRAINT, Code.VALUE, Code.READ_ONLY})
+BUSINESS = frozenset(
+    {Code.PERMISSION, Code.SYNTAX, Code.CONSTRAINT, Code.VALUE, Code.READ_ONLY, Code.TOO_MANY, Code.LASTING}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

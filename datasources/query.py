@@ -15,7 +15,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,9 +24,12 @@ from sqlalchemy import exc as sa_exc
 
 from datasources.drivers import ConnectionTarget, Driver
 from datasources.engines import build, driver_of, engine_for
+from datasources.hazards import Hazard, hazards_of
 from datasources.lexer import Statement, bind, split, tokens
+from datasources.powers import RoleReport
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.sqlguard import GuardError, check_select
+from datasources.tally import Limit, Tally
 from datasources.values import JSON, size_of, to_json
 from portal.lib.said import said as _
 
@@ -35,6 +38,8 @@ __all__ = ["ConnectionTarget", "QueryError", "ResultSet", "Session", "Statement"
 PARTITION = 200  # rows fetched at once: the most that is held besides the result
 GRACE_SECONDS = 1.0  # how long after the database's own timeout the watchdog waits, and again before it cuts
 SEVER_SECONDS = 5.0
+AGAIN_SECONDS = 0.5  # between two requests to cancel
+CANCEL_ATTEMPTS = 20
 _CONTROL = re.compile(r"(begin|commit|end|rollback|start)(\s+(work|transaction))?\Z", re.IGNORECASE)
 _KEEPS_STATE = re.compile(r"\b(set_config|pg_(try_)?advisory_\w+|get_lock)\b|:=", re.IGNORECASE)
 _STATELESS = {"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "EXPLAIN", "SHOW"}
@@ -49,12 +54,15 @@ class ResultSet:
     row_count: int | None = None
     truncated: bool = False
     elapsed: float = 0.0
+    affected: int | None = None  # rows changed, triggers included; only where the session has a limit
 
 
 @contextlib.contextmanager
-def open_session(target: ConnectionTarget, *, timeout: float | None, read_only: bool) -> Iterator[Session]:
+def open_session(
+    target: ConnectionTarget, *, timeout: float | None, read_only: bool, limit: Limit | None = None
+) -> Iterator[Session]:
     """A session of at most `timeout` seconds in all. Raises `QueryError` only (besides what the block raises)."""
-    session = Session(target, timeout=timeout, read_only=read_only)
+    session = Session(target, timeout=timeout, read_only=read_only, limit=limit)
     try:
         yield session
         session.commit()
@@ -70,11 +78,18 @@ class Session:
     """One connection and one transaction. `cancel` may be called from any thread, the rest from one."""
 
     def __init__(
-        self, target: ConnectionTarget, *, timeout: float | None, read_only: bool, pooled: bool = True
+        self,
+        target: ConnectionTarget,
+        *,
+        timeout: float | None,
+        read_only: bool,
+        pooled: bool = True,
+        limit: Limit | None = None,
     ) -> None:
         self.read_only = read_only or target.is_read_only
         self.target = replace(target, is_read_only=self.read_only)
         self._driver: Driver = driver_of(target.kind)
+        self._tally = Tally(limit, self._driver) if limit and not self.read_only else None
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._cancelled = threading.Event()
         self._expired = threading.Event()
@@ -114,21 +129,33 @@ class Session:
             self._prepare()
             options = {"stream_results": _is_streamable(sql, self.target.kind), "max_row_buffer": PARTITION}
             result = self._connection.execute(text(bound), dict(params or {}), execution_options=options)
-            found = self._read(result, max_rows, max_bytes)
+            found = self._counted(self._read(result, max_rows, max_bytes))
         if self.read_only:
             self.rollback()
         return replace(found, elapsed=time.monotonic() - started)
 
-    def describe(self) -> tuple[str, list[str]]:
-        """The server's version, and what is dangerous about the role we log in with, a sentence each."""
+    @property
+    def affected(self) -> int:
+        """Rows that the present or last transaction changed; 0 when the session has no limit."""
+        return self._tally.total if self._tally else 0
+
+    def hazards(self, statements: Iterable[Statement]) -> list[Hazard]:
+        """What in these statements no rollback would undo or no count would see. Runs none of them."""
+        with self._in_words(None):
+            self._prepare()
+            unsafe = self._driver.unsafe_tables(self._connection)
+        return hazards_of(statements, self.target.kind, unsafe)
+
+    def describe(self) -> tuple[str, RoleReport]:
+        """The server's version, and what the role that we log in with may do."""
         with self._in_words(None):
             self._prepare()
             version = self._driver.server_version(self._connection)
-            return version, self._driver.warnings(self._connection, read_only=self.read_only)
+            return version, self._driver.powers(self._connection, self.target)
 
     def commit(self) -> None:
-        """Make what was done so far lasting; a read-only session rolls back."""
-        if self.read_only:
+        """Make what was done so far lasting; a read-only session and a rehearsal roll back."""
+        if self.read_only or (self._tally and not self._tally.limit.keep):
             return self.rollback()
         with self._in_words(None):
             if self._in_transaction:
@@ -146,6 +173,21 @@ class Session:
     def cancel(self) -> None:
         """Stop the statement that runs now, in the database; the session is of no use afterwards. Never raises."""
         self._cancelled.set()
+        self._interrupt()
+        if not self._done.is_set():
+            threading.Thread(target=self._keep_cancelling, name="sql-cancel", daemon=True).start()
+
+    def _keep_cancelling(self) -> None:
+        """A statement that was about to start when it was cancelled starts all the same: ask until it ends."""
+        for _attempt in range(CANCEL_ATTEMPTS):
+            if self._done.wait(AGAIN_SECONDS):
+                return
+            self._interrupt()
+        if not self._done.is_set():
+            with contextlib.suppress(Exception):
+                self._driver.sever(self._raw)
+
+    def _interrupt(self) -> None:
         if not self._done.is_set():
             with contextlib.suppress(Exception):  # the server may be gone: then there is nothing to cancel
                 self._driver.cancel(self._raw, self.target)
@@ -183,6 +225,9 @@ class Session:
             return False
         verb = match[1].lower()
         if verb in ("commit", "end"):
+            if self._tally:
+                words = _("COMMIT is not possible where the number of changed rows is limited.")
+                raise QueryError.of(Code.LASTING, words)
             self.commit()
         elif verb == "rollback":
             self.rollback()
@@ -193,7 +238,19 @@ class Session:
         if not self._in_transaction:
             self._driver.begin(self._connection, read_only=self.read_only)
             self._in_transaction = True
+            if self._tally:
+                self._tally.begin(self._connection)
         self._driver.set_timeout(self._connection, self._remaining())
+
+    def _counted(self, found: ResultSet) -> ResultSet:
+        if self._tally is None:
+            return found
+        try:
+            changed = None if found.columns else found.row_count
+            return replace(found, affected=self._tally.add(self._connection, changed))
+        except QueryError:
+            self.rollback()
+            raise
 
     def _read(self, result: CursorResult[Any], max_rows: int, max_bytes: int) -> ResultSet:
         if not result.returns_rows:
@@ -231,8 +288,7 @@ class Session:
         if self._done.wait(timeout + GRACE_SECONDS):
             return
         self._expired.set()
-        with contextlib.suppress(Exception):
-            self._driver.cancel(self._raw, self.target)
+        self._interrupt()
         if not self._done.wait(SEVER_SECONDS):
             with contextlib.suppress(Exception):
                 self._driver.sever(self._raw)

@@ -121,6 +121,8 @@ def allowed(kind: str) -> frozenset[str]:
 def _check_tokens(pieces: list[Token], kind: str) -> None:
     if any(token.kind == "broken" for token in pieces):
         raise GuardError(_("A quotation mark is opened and never closed."))
+    if any(token.kind == "other" and not _is_known_sign(token.text, kind) for token in pieces):
+        raise GuardError(_("The statement is too long or holds characters that SQL does not know."))
     if any(token.kind == "code" or token.text.startswith("/*+") for token in pieces) and kind == "mysql":
         raise GuardError(
             _("Comments that the server executes (/*! … */, /*+ … */) are refused on a read-only datasource.")
@@ -128,7 +130,14 @@ def _check_tokens(pieces: list[Token], kind: str) -> None:
     code = [token.text.upper() for token in pieces if token.is_code and token.kind != "string"]
     if not code or code[0] not in ("SELECT", "WITH", "("):
         raise GuardError(_("Only SELECT is allowed on a read-only datasource."))
+    if kind == "sqlite" and any(text.strip('"`[]').startswith("PRAGMA_") for text in code):
+        raise GuardError(_("A PRAGMA, also as a table, is refused on a read-only datasource."))
     _check_words(code)
+
+
+def _is_known_sign(sign: str, kind: str) -> bool:
+    """Beyond ASCII it is part of a name to the database, and a space to others; SQLite's `$x(…)` is one whole name."""
+    return sign.isascii() and sign.isprintable() and not (kind == "sqlite" and sign in "$@#")
 
 
 def _check_words(code: list[str]) -> None:

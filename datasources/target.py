@@ -8,6 +8,13 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """What an approval allows: so many changed rows at most, or any (None)."""
+
+    max_affected: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConnectionTarget:
     """One datasource, for one use. `key` names it in the pool; the password never shows in a repr."""
 
@@ -18,3 +25,4 @@ class ConnectionTarget:
     is_read_only: bool
     tenant: str
     key: str
+    max_affected_rows: int | None = None  # above it a second person must approve; None: no limit

@@ -89,11 +89,13 @@ class Server:
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
         for process in self._tree():
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
 
     def resume(self) -> None:
         for process in self._tree():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a server's child may end at any time
+                process.resume()
 
     def revive(self) -> None:
         """Whatever a test did to it: it runs again."""

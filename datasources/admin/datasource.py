@@ -19,14 +19,14 @@ from unfold.decorators import action, display
 
 from accounts.admin_base import TenantAdmin
 from accounts.admin_scope import user_of
-from datasources import connections, engines
+from datasources import connections, engines, powers
 from datasources.admin.forms import DataSourceForm, driver_fields
 from datasources.drivers import DRIVERS
 from datasources.models import DataSource
 
 MOST_TESTS = 20  # in one go: each may take some seconds
 IDENTITY = ["name", "slug", "description", "kind"]
-USE = ["is_active", "is_read_only"]
+USE = ["is_active", "is_read_only", "max_affected_rows"]
 
 
 @admin.register(DataSource)
@@ -161,13 +161,27 @@ class DataSourceAdmin(TenantAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         obj = self.get_object(request, object_id) if object_id else None
+        may_test = bool(obj and self._may_test(request, obj))
         extra = {
-            "may_test": bool(obj and self._may_test(request, obj)),
+            "may_test": may_test,
             "test_state": self.state(obj) if obj else "",
+            "powers": _powers_of(obj) if obj and may_test else [],
+            "least_privilege": connections.least_privilege_of(obj) if obj and may_test else "",
             **(extra_context or {}),
         }
         answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return answer
+
+
+def _powers_of(obj: DataSource) -> list[dict[str, str]]:
+    """What its role may do, the worst first, each with a tone, an icon and what to do."""
+    found = []
+    for held in connections.report_of(obj).held:
+        is_warning = held.is_warning(read_only=obj.is_read_only)
+        tone, icon = ("warn", "warning") if is_warning else ("plain", "info")
+        words, what = powers.sentence(held), powers.advice(held, read_only=obj.is_read_only)
+        found.append({"tone": tone, "icon": icon, "sentence": words, "advice": what})
+    return found
 
 
 def _state_of(obj: DataSource) -> tuple[str, str, str]:

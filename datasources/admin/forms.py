@@ -57,7 +57,7 @@ class BaseDataSourceForm(DataSourceModelForm):
 
     class Meta:
         model = DataSource
-        fields = ["name", "slug", "description", "kind", "is_active", "is_read_only"]
+        fields = ["name", "slug", "description", "kind", "is_active", "is_read_only", "max_affected_rows"]
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import URL, Connection
 from sqlalchemy import exc as sa_exc
 
+from datasources.powers import RoleReport
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.target import ConnectionTarget
 from portal.lib.plugins import Registry
@@ -97,9 +98,21 @@ class Driver(ABC):
     @abstractmethod
     def server_version(self, connection: Connection) -> str: ...
 
-    def warnings(self, connection: Connection, *, read_only: bool) -> list[str]:
-        """What is dangerous about the role we log in with, a sentence each."""
-        return []
+    def changed_rows(self, connection: Connection) -> int | None:
+        """A count that rises with every row that is changed, triggers included; None when the database keeps none."""
+        return None
+
+    def unsafe_tables(self, connection: Connection) -> frozenset[str]:
+        """Names, in small letters, of tables whose changes no rollback undoes."""
+        return frozenset()
+
+    def powers(self, connection: Connection, target: ConnectionTarget) -> RoleReport:
+        """What the role that we log in with may do besides reading."""
+        return RoleReport()
+
+    def least_privilege(self, params: Mapping[str, Any], *, read_only: bool) -> str:
+        """Statements for an administrator of the database: a role that may do no more than needed. May be empty."""
+        return ""
 
     @abstractmethod
     def explain(self, error: BaseException) -> ConnectionProblem:

@@ -6,10 +6,9 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Annotated, Any, ClassVar, Literal
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import AfterValidator, Field
 from sqlalchemy import URL, Connection, text
@@ -23,6 +22,7 @@ from datasources.drivers.base import (
     refuse_ledger,
     valid_host,
 )
+from datasources.powers import Held, Power, RoleReport
 from datasources.problems import Code, ConnectionProblem
 from datasources.target import ConnectionTarget
 from portal.lib.paramtypes import Shown
@@ -46,7 +46,27 @@ _NUMBERS = {
     Code.TLS: {2026, 3159, 4098},
 }
 _CODES = {number: code for code, numbers in _NUMBERS.items() for number in numbers}
-_WRITES = re.compile(r"\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|SUPER|FILE|TRIGGER|EXECUTE)\b")
+_GRANT = re.compile(
+    r"GRANT (?P<rights>.+?) ON (?:TABLE |FUNCTION |PROCEDURE )?(?P<place>.+?) TO (?P<rest>.*)", re.DOTALL
+)
+# A routine runs with its owner's rights, so whoever may execute one may do what it does.
+_WRITE = frozenset({"INSERT", "UPDATE", "DELETE", "DELETE HISTORY", "EXECUTE", "ALL PRIVILEGES"})
+_DEFINE = frozenset({
+    "CREATE", "DROP", "ALTER", "INDEX", "TRIGGER", "EVENT", "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE",
+    "REFERENCES", "ALL PRIVILEGES",
+})  # fmt: skip
+_CHANGED = """
+SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')
+"""
+_UNSAFE = """
+SELECT t.table_name FROM information_schema.tables t JOIN information_schema.engines e ON e.engine = t.engine
+WHERE coalesce(e.transactions, 'NO') <> 'YES' AND t.table_type = 'BASE TABLE'
+  AND t.table_schema NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')
+"""
+_LEAST = """\
+CREATE USER '{role}'@'%' IDENTIFIED BY 'choose-a-password';
+GRANT {rights} ON `{database}`.* TO '{role}'@'%';
+"""
 
 
 class MySQLParams(DriverParams):
@@ -92,6 +112,8 @@ class MySQL(Driver):
     def begin(self, connection: Connection, *, read_only: bool) -> None:
         if read_only:  # strings as the guard reads them, whatever a function left behind in a pooled connection
             connection.execute(text(f"SET SESSION sql_mode = '{SQL_MODE}'"))
+        # MariaDB's DDL commits a read-only transaction and goes on in the session's own mode; so that is read-only too.
+        connection.execute(text(f"SET SESSION TRANSACTION READ {'ONLY' if read_only else 'WRITE'}"))
         connection.execute(text("START TRANSACTION READ ONLY" if read_only else "START TRANSACTION"))
 
     def set_timeout(self, connection: Connection, seconds: float | None) -> None:
@@ -126,17 +148,25 @@ class MySQL(Driver):
         number = version.split("-", maxsplit=1)[0]
         return f"MariaDB {number}" if "mariadb" in version.lower() else f"MySQL {number}"
 
-    def warnings(self, connection: Connection, *, read_only: bool) -> list[str]:
-        grants = [str(row[0]).split(" TO ")[0].upper() for row in connection.execute(text("SHOW GRANTS"))]
-        everywhere = " ".join(grant for grant in grants if " ON *.*" in grant)
-        found = []
-        if "ALL PRIVILEGES" in everywhere or "SUPER" in everywhere:
-            found.append(_("The database user is a superuser: use one that may only do what is needed."))
-        elif re.search(r"\bFILE\b", everywhere):
-            found.append(_("The database user may read or write files or run programs on the database server."))
-        if read_only and any(_WRITES.search(grant) for grant in grants):
-            found.append(_("The datasource is read-only, but its database user could write."))
-        return found
+    def changed_rows(self, connection: Connection) -> int | None:
+        if not getattr(connection.dialect, "is_mariadb", False):
+            return None  # MySQL counts its own temporary tables among them
+        return sum(int(value) for _name, value in connection.execute(text(_CHANGED)))
+
+    def unsafe_tables(self, connection: Connection) -> frozenset[str]:
+        return frozenset(str(name).lower() for (name,) in connection.execute(text(_UNSAFE)))
+
+    def powers(self, connection: Connection, target: ConnectionTarget) -> RoleReport:
+        grants = [str(row[0]) for row in connection.execute(text("SHOW GRANTS"))]
+        role = str(connection.execute(text("SELECT CURRENT_USER()")).scalar_one())
+        return powers_of(role, grants, self.params_of(target).database)
+
+    def least_privilege(self, params: Mapping[str, Any], *, read_only: bool) -> str:
+        role, rights = "portal_reader", "SELECT"
+        if not read_only:
+            role, rights = "portal_writer", "SELECT, INSERT, UPDATE, DELETE"
+        database = str(params.get("database", "?")).replace("`", "``")
+        return _LEAST.format(role=role, rights=rights, database=database)
 
     def explain(self, error: BaseException) -> ConnectionProblem:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else None
@@ -148,6 +178,34 @@ class MySQL(Driver):
         code = _CODES.get(number) or (Code.LOST if 2000 <= number < 3000 else Code.VALUE)
         line = re.search(r"at line (\d+)$", words.rstrip("')\" "))
         return problem(code, error, int(line[1]) if line else None)
+
+
+def powers_of(role: str, grants: Iterable[str], database: str) -> RoleReport:
+    """What the lines of SHOW GRANTS allow; `database` is the one that the datasource is for."""
+    found: dict[Power, list[str]] = {}
+    for match in filter(None, map(_GRANT.match, grants)):
+        place = match["place"].replace("`", "").replace("\\", "")
+        rights = {right.strip().upper() for right in re.sub(r"\([^)]*\)", "", match["rights"]).split(",")}
+        for power in _powers_in(rights, is_everywhere=place == "*.*", may_grant="GRANT OPTION" in match["rest"]):
+            found.setdefault(power, []).append(place)
+        if rights not in ({"USAGE"}, {"PROXY"}) and place.split(".")[0] != database:
+            found.setdefault(Power.OTHERS, []).append(place)
+    if Power.SUPERUSER in found:
+        found = {power: [] for power in (Power.SUPERUSER, Power.DEFINE, Power.WRITE)}
+    return RoleReport(role=role, held=tuple(Held.on(power, found[power]) for power in Power if power in found))
+
+
+def _powers_in(rights: Set[str], *, is_everywhere: bool, may_grant: bool) -> Iterator[Power]:
+    if is_everywhere and rights & {"ALL PRIVILEGES", "SUPER"}:
+        yield Power.SUPERUSER
+    if is_everywhere and "FILE" in rights:
+        yield Power.FILES
+    if may_grant or "CREATE USER" in rights:
+        yield Power.ROLES
+    if rights & _DEFINE:
+        yield Power.DEFINE
+    if rights & _WRITE:
+        yield Power.WRITE
 
 
 def _tls(mode: str) -> dict[str, Any]:

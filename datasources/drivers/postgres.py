@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import AfterValidator, Field
 from sqlalchemy import URL, Connection, text
@@ -21,6 +20,7 @@ from datasources.drivers.base import (
     refuse_ledger,
     valid_host,
 )
+from datasources.powers import Held, Power, RoleReport
 from datasources.problems import Code, ConnectionProblem
 from datasources.target import ConnectionTarget
 from portal.lib.paramtypes import Shown
@@ -116,16 +116,25 @@ class Postgres(Driver):
         version = str(connection.execute(text("SHOW server_version")).scalar_one())
         return f"PostgreSQL {version.split(maxsplit=1)[0]}"
 
-    def warnings(self, connection: Connection, *, read_only: bool) -> list[str]:
-        row = connection.execute(text(_ROLE)).one()
-        found = []
-        if row.is_super:
-            found.append(_("The database user is a superuser: use one that may only do what is needed."))
-        elif row.can_reach_files:
-            found.append(_("The database user may read or write files or run programs on the database server."))
-        if read_only and row.can_write:
-            found.append(_("The datasource is read-only, but its database user could write."))
-        return found
+    def changed_rows(self, connection: Connection) -> int | None:
+        return int(connection.execute(text(_CHANGED)).scalar_one())  # of this transaction alone
+
+    def powers(self, connection: Connection, target: ConnectionTarget) -> RoleReport:
+        role = connection.execute(text(_ROLE)).one()
+        if role.rolsuper:
+            held = [Held(power=power) for power in (Power.SUPERUSER, Power.DEFINE, Power.WRITE)]
+            return RoleReport(role=role.rolname, held=tuple(held))
+        found = [(Power(power), name) for power, name in connection.execute(text(_POWERS))]
+        if role.rolcreaterole:
+            found.append((Power.ROLES, "CREATEROLE"))
+        powers = dict.fromkeys(power for power, _name in found)
+        held = [Held.on(power, [name for held_power, name in found if held_power == power]) for power in powers]
+        return RoleReport(role=role.rolname, held=tuple(held))
+
+    def least_privilege(self, params: Mapping[str, Any], *, read_only: bool) -> str:
+        role, schema = "portal_reader" if read_only else "portal_writer", params.get("schema_name") or "public"
+        rights = "SELECT" if read_only else "SELECT, INSERT, UPDATE, DELETE"
+        return _LEAST.format(role=role, schema=quoted(schema), rights=rights, database=quoted(params.get("database")))
 
     def explain(self, error: BaseException) -> ConnectionProblem:
         words = str(error)
@@ -139,14 +148,40 @@ class Postgres(Driver):
         return problem(code, Exception(detail), int(line[1]) if line else None)
 
 
-_ROLE = """
-SELECT r.rolsuper AS is_super,
-       r.rolsuper OR EXISTS (
-         SELECT 1 FROM pg_roles f WHERE pg_has_role(r.oid, f.oid, 'member') AND f.rolname IN
-         ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')) AS can_reach_files,
-       r.rolsuper OR EXISTS (
-         SELECT 1 FROM information_schema.table_privileges p
-         WHERE p.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-           AND p.table_schema NOT IN ('pg_catalog', 'information_schema')) AS can_write
-FROM pg_roles r WHERE r.rolname = current_user
+def quoted(name: Any) -> str:
+    """A name as SQL writes it."""
+    return '"' + str(name or "?").replace('"', '""') + '"'
+
+
+_CHANGED = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_xact_user_tables"
+_ROLE = "SELECT rolname, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+_TABLES = """
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+"""
+_POWERS = """
+(SELECT CASE WHEN f.rolname = 'pg_execute_server_program' THEN 'programs' ELSE 'files' END, f.rolname
+  FROM pg_roles f WHERE pg_has_role(f.oid, 'member') AND f.rolname IN
+  ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'))
+UNION ALL
+(SELECT 'define', n.nspname FROM pg_namespace n
+  WHERE has_schema_privilege(n.oid, 'CREATE') AND n.nspname !~ '^pg_' ORDER BY 2 LIMIT 21)
+UNION ALL
+(SELECT 'define', format('%I.%I', n.nspname, c.relname) FROM TABLES AND pg_has_role(c.relowner, 'usage')
+  ORDER BY 2 LIMIT 21)
+UNION ALL
+(SELECT 'write', format('%I.%I', n.nspname, c.relname) FROM TABLES
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+  ORDER BY 2 LIMIT 21)
+UNION ALL
+(SELECT DISTINCT 'others', n.nspname FROM TABLES AND n.nspname <> ALL (current_schemas(false))
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') ORDER BY 2 LIMIT 21)
+""".replace("FROM TABLES", _TABLES.strip())
+_LEAST = """\
+CREATE ROLE {role} LOGIN PASSWORD 'choose-a-password';
+-- REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC; -- PostgreSQL 14 and older let everybody create tables there
+GRANT CONNECT ON DATABASE {database} TO {role};
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {role};
+ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {rights} ON TABLES TO {role};
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from pydantic import Field
 from sqlalchemy import URL, Connection, NullPool
 
 from datasources.drivers.base import DRIVERS, Driver, DriverParams, problem
+from datasources.powers import Held, Power, RoleReport
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.target import ConnectionTarget
 from portal.lib.paramtypes import Shown
@@ -103,6 +106,17 @@ class SQLite(Driver):
 
     def server_version(self, connection: Connection) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
+
+    def changed_rows(self, connection: Connection) -> int | None:
+        raw: Any = connection.connection.driver_connection
+        return int(raw.total_changes)
+
+    def powers(self, connection: Connection, target: ConnectionTarget) -> RoleReport:
+        is_writable = os.access(path_of(target), os.W_OK)
+        return RoleReport(held=(Held(power=Power.WRITABLE_FILE),) if is_writable else ())
+
+    def least_privilege(self, params: Mapping[str, Any], *, read_only: bool) -> str:
+        return f"chmod a-w {shlex.quote(str(params.get('path', '?')))}\n" if read_only else ""
 
     def explain(self, error: BaseException) -> ConnectionProblem:
         if isinstance(error, sqlite3.DatabaseError):

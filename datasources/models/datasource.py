@@ -22,10 +22,19 @@ class DataSource(TenantOwned):
     password_encrypted = EncryptedTextField(blank=True, default="")
     is_active = models.BooleanField(_("active"), default=True)
     is_read_only = models.BooleanField(_("read-only"), default=True)
+    max_affected_rows = models.PositiveIntegerField(
+        _("changed rows at most"),
+        null=True,
+        blank=True,
+        help_text=_("More than this in one run is undone until a second person approves it. Empty: no limit."),
+    )
     tested_at = models.DateTimeField(_("last tested"), null=True, blank=True, editable=False)
     test_ok = models.BooleanField(_("last test passed"), null=True, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
     test_message = models.CharField(_("last test result"), max_length=500, blank=True, default="", editable=False)
+
+    role_name = models.CharField(_("database user"), max_length=200, blank=True, default="", editable=False)
+    role_powers = models.JSONField(_("what its user may do"), default=list, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("datasource")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from accounts.models import User
+from datasources import approvals
+from datasources.approvals import Change
 from datasources.connections import AccessRefusedError, secret_values, target_for
 from datasources.models import DataSource
-from datasources.target import ConnectionTarget
+from datasources.target import Allowance, ConnectionTarget
 from jobs.definitions import JobDefinition
 from jobs.executors.base import TECHNICAL
 from jobs.models import Run
@@ -59,6 +61,29 @@ def connection_opener(run: Run) -> Callable[[str], ConnectionTarget]:
             raise InputRefusedError(quote(ReasonCode.RIGHT_LOST, error.sentence)) from error
 
     return resolve
+
+
+class RunWrites:
+    """What a run asks a second person, and what it was allowed: `executors.base.WriteGate`."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def spend(self, slug: str, sql: str) -> Allowance | None:
+        return approvals.spend(self._source(slug), self._change(sql), actor=author_of(self.run))
+
+    def ask(self, slug: str, sql: str, affected: int | None, reason: str) -> None:
+        """In the author's name; where the platform is the author, whoever started the run is no second person."""
+        author = author_of(self.run)
+        asked_by = author or self.run.requested_by
+        change, source = self._change(sql), self._source(slug)
+        approvals.ask(source, change, actor=author, affected=affected, reason=reason, asked_by=asked_by)
+
+    def _source(self, slug: str) -> DataSource:
+        return DataSource.objects.get(tenant_id=self.run.tenant_id, slug=slug)
+
+    def _change(self, sql: str) -> Change:
+        return Change(statement=sql, values=self.run.params, purpose=f"{self.run.job.slug} #{self.run.pk}")
 
 
 def environment_of(definition: JobDefinition, secrets: Mapping[str, str], work_dir: Path) -> dict[str, str]:

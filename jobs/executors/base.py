@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 from django.utils.functional import Promise
 from pydantic import BaseModel, ConfigDict
 
-from datasources.target import ConnectionTarget
+from datasources.target import Allowance, ConnectionTarget
 from jobs.reasons import Reason, quote
 from jobs.states import ReasonCode
 from portal.lib.plugins import Registry
@@ -56,6 +56,16 @@ class ScriptRunner(Protocol):
     ) -> Outcome: ...
 
 
+class WriteGate(Protocol):
+    """A second person's word on changes of a datasource that are too large."""
+
+    def spend(self, slug: str, sql: str) -> Allowance | None:
+        """Use the approval of this very change, if there is one."""
+
+    def ask(self, slug: str, sql: str, affected: int | None, reason: str) -> None:
+        """Ask for one; `affected` is None when the rows can't be counted or the change not undone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """Everything one attempt may know. Times are seconds; `deadline` is on the monotonic clock."""
@@ -75,6 +85,7 @@ class Context:
     datasource: Callable[[str], ConnectionTarget]  # by slug; raises ExecutorError when the right is gone
     on_cancel: Callable[[Callable[[], None]], None]  # register what must be called to interrupt this attempt
     scheduled_for: datetime | None = None  # the nominal instant of the run
+    writes: WriteGate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

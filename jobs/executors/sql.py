@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from datasources.problems import Code
 from datasources.query import QueryError, ResultSet, Session, Statement, open_session, split
 from jobs.executors.base import BUSINESS, KINDS, TECHNICAL, Context, Executor, ExecutorError, Outcome, Params
+from jobs.executors.blast import BlastGuard
 from jobs.reasons import Reason, quote, say
 from jobs.states import ReasonCode
 from portal.lib.paramtypes import Shown
@@ -47,6 +48,20 @@ class SqlParams(Params):
         int,
         Shown(label=gettext_lazy("Rows to keep"), help=gettext_lazy("Of the last statement that returns rows.")),
     ] = Field(default=1000, ge=1, le=100_000)
+    max_affected_rows: Annotated[
+        int | None,
+        Shown(
+            label=gettext_lazy("Changed rows at most"),
+            help=gettext_lazy("More is undone until a second person approves it. Never above the datasource's own."),
+        ),
+    ] = Field(default=None, ge=0, le=2**31 - 1)
+    dry_run: Annotated[
+        bool,
+        Shown(
+            label=gettext_lazy("Rehearse only"),
+            help=gettext_lazy("Runs everything, says how many rows each statement changes, and undoes it all."),
+        ),
+    ] = False
     on_rows: Annotated[
         Literal["none", "business_failure"],
         Shown(
@@ -83,14 +98,20 @@ class SqlExecutor(Executor):
         params: SqlParams = context.params
         target = context.datasource(params.datasource)
         timeout = None if context.deadline is None else max(context.deadline - time.monotonic(), 0.1)
+        guard = BlastGuard.of(context, target)
+        affected: int | None = 0
         try:
             statements = split(params.sql, target.kind)
-            with open_session(target, timeout=timeout, read_only=target.is_read_only) as session:
+            with open_session(target, timeout=timeout, read_only=target.is_read_only, limit=guard.limit) as session:
                 context.on_cancel(session.cancel)
-                found = _run_all(session, statements, context)
+                try:
+                    guard.look(session, statements)
+                    found = _run_all(session, statements, context)
+                finally:
+                    affected = session.affected
         except QueryError as error:
-            return _failed(error)
-        return _judged(params, found, len(statements))
+            return _failed(guard.asked(error, affected))
+        return _judged(params, found, len(statements), affected if guard.limit else None)
 
 
 def _run_all(session: Session, statements: list[Statement], context: Context) -> ResultSet | None:
@@ -108,9 +129,16 @@ def _run_all(session: Session, statements: list[Statement], context: Context) ->
         context.log(f"{place}: {_first_line(statement.text)}\n", "system")
         result = session.execute(statement, dict(context.run_params), max_rows=most, max_bytes=RESULT_BYTES)
         context.log(f"{_told(result)} · {result.elapsed * 1000:.0f} ms\n", "system")
+        if result.affected is not None and (result.columns or result.affected != result.row_count):
+            words = ngettext(
+                "%(count)d row in all was changed.", "%(count)d rows in all were changed.", result.affected
+            )
+            context.log(f"{words % {'count': result.affected}}\n", "system")
         if result.columns:
             kept = result
             context.log(_table(result))
+    if context.params.dry_run:
+        context.log(_("This was a rehearsal: all of it is undone.") + "\n", "system")
     return kept
 
 
@@ -142,9 +170,12 @@ def _table(result: ResultSet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _judged(params: SqlParams, found: ResultSet | None, count: int) -> Outcome:
+def _judged(params: SqlParams, found: ResultSet | None, count: int, affected: int | None) -> Outcome:
     rows = found.rows if found else []
-    outcome: dict[str, Any] = {"outputs": _outputs(found), "result": _kept(found, count)}
+    outputs = _outputs(found)
+    if affected is not None:
+        outputs = {**outputs, "affected_rows": str(affected)}
+    outcome: dict[str, Any] = {"outputs": outputs, "result": _kept(found, count)}
     if rows and params.on_rows == "business_failure":
         why = say(ReasonCode.BUSINESS, "business.rows_came_back", count=len(rows))
         return Outcome.because(why, exit_code=BUSINESS, **outcome)

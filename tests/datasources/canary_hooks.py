@@ -1,5 +1,7 @@
 """What the canary test must not fill blindly in the models of datasources."""
 
+from accounts.models import Membership
+
 
 def adjust_datasource(row, word):
     row.slug = word().lower()
@@ -13,4 +15,13 @@ def adjust_secret(row, word):
     row.value_encrypted = ""
 
 
-HOOKS = {"datasources.datasource": adjust_datasource, "datasources.secret": adjust_secret}
+def adjust_writeapproval(row, word):
+    second = Membership.objects.filter(tenant=row.tenant).exclude(user=row.asked_by).first()
+    row.decided_by = second and second.user
+
+
+HOOKS = {
+    "datasources.writeapproval": adjust_writeapproval,
+    "datasources.datasource": adjust_datasource,
+    "datasources.secret": adjust_secret,
+}

@@ -38,32 +38,35 @@ def sqlite_target(roots) -> ConnectionTarget:
 
 @pytest.fixture
 def postgres_target(service_url) -> ConnectionTarget:
-    parts = urlsplit(service_url("postgres"))
-    params = _params(parts, 5432)
-    admin = {"host": params["host"], "port": params["port"], "user": params["user"], "password": _password(parts)}
-    _create_postgres(admin, parts.path.strip("/") or "postgres")
-    with psycopg2.connect(**admin, dbname=DATABASE) as raw, raw.cursor() as cursor:
+    made = server_target("postgres", service_url("postgres"))
+    with psycopg2.connect(**_log_in(made), dbname=DATABASE) as raw, raw.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS items, child")
         cursor.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)")
         cursor.execute("INSERT INTO items VALUES (1, 'tea'), (2, 'milk')")
     raw.close()
-    return target("postgres", params, _password(parts))
+    return made
 
 
 @pytest.fixture
 def mysql_target(service_url) -> ConnectionTarget:
-    parts = urlsplit(service_url("mysql"))
-    params = _params(parts, 3306)
-    raw = pymysql.connect(
-        host=params["host"], port=params["port"], user=params["user"], password=_password(parts), autocommit=True
-    )
-    with raw, raw.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-        cursor.execute(f"USE {DATABASE}")
+    made = server_target("mysql", service_url("mysql"))
+    with pymysql.connect(**_log_in(made), database=DATABASE, autocommit=True) as raw, raw.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS items")
         cursor.execute("CREATE TABLE items (id INTEGER PRIMARY KEY, name VARCHAR(50) NOT NULL UNIQUE)")
         cursor.execute("INSERT INTO items VALUES (1, 'tea'), (2, 'milk')")
-    return target("mysql", params, _password(parts))
+    return made
+
+
+def server_target(kind: str, url: str) -> ConnectionTarget:
+    """The tests' own database on the server, made when it is not there; logs in as the server's superuser."""
+    parts = urlsplit(url)
+    made = target(kind, _params(parts, {"postgres": 5432, "mysql": 3306}[kind]), _password(parts))
+    if kind == "postgres":
+        _create_postgres(_log_in(made), parts.path.strip("/") or "postgres")
+        return made
+    with pymysql.connect(**_log_in(made), autocommit=True) as raw, raw.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+    return made
 
 
 @pytest.fixture(
@@ -109,6 +112,10 @@ def _params(parts, port):
         "database": DATABASE,
         "user": unquote(parts.username or "root"),
     }
+
+
+def _log_in(made):
+    return {name: made.params[name] for name in ("host", "port", "user")} | {"password": made.password}
 
 
 def _password(parts):

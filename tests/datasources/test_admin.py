@@ -211,3 +211,21 @@ def test_a_secret_is_written_and_never_shown(log_in, tenant):
 def test_a_bad_secret_is_refused_at_its_field(log_in, form, field):
     response = log_in("admin").post(reverse("admin:datasources_secret_add"), form)
     assert list(response.context["adminform"].form.errors) == [field]
+
+
+def test_what_the_role_may_do_is_listed_with_advice_for_those_who_may_test(log_in, row):
+    held = [{"power": "superuser", "names": []}, {"power": "write", "names": ["public.items"]}]
+    DataSource.objects.filter(pk=row.pk).update(test_ok=True, role_name="boss", role_powers=held)
+    page = text(log_in("admin").get(change_url(row)))
+    assert "What the database user “boss” may do" in page
+    assert "is a superuser" in page
+    assert "could write rows. (public.items)" in page
+    assert "CREATE ROLE portal_reader" in page
+    assert "data-role-powers" not in text(log_in("viewer").get(change_url(row)))
+
+
+def test_a_changed_definition_forgets_what_its_role_could_do(log_in, row):
+    DataSource.objects.filter(pk=row.pk).update(test_ok=True, role_name="boss", role_powers=[{"power": "files"}])
+    assert log_in("admin").post(change_url(row), FORM | {"postgres_user": "other"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.role_name, row.role_powers) == ("", [])

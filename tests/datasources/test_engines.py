@@ -15,6 +15,13 @@ TARGET = target("postgres", {"host": "127.0.0.1", "port": 1, "database": "d", "u
 POSTGRES = DRIVERS.get("postgres")
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_held() -> None:
+    """Other tests of this process have left their engines."""
+    for key in list(engines._engines):
+        engines.forget(key)
+
+
 def test_one_definition_has_one_engine():
     assert engines.engine_for(TARGET, POSTGRES) is engines.engine_for(TARGET, POSTGRES)
 

@@ -29,6 +29,11 @@ WITHOUT_END = {
     "postgres": "select generate_series(1, 100000000000)",
     "mysql": "select seq from seq_1_to_100000000000",
 }
+MANY_TIMES = {  # what the guard lets through
+    "sqlite": ENDLESS["sqlite"],
+    "postgres": "select count(*) from generate_series(1, 1000000000000)",
+    "mysql": "select count(*) from seq_1_to_1000000000000 where seq % 7 = 9",
+}
 ACTIVE = {
     "postgres": "select count(*) from pg_stat_activity where query like 'select pg_sl%' and state = 'active'",
     "mysql": "select count(*) from information_schema.processlist where info like 'select sl%'",
@@ -196,6 +201,35 @@ def test_cancel_from_another_thread_stops_the_statement(any_target):
     assert_nothing_runs(any_target)
 
 
+def test_a_cancel_that_comes_just_before_the_statement_stops_it_too(any_target, monkeypatch):
+    started = time.monotonic()
+    with pytest.raises(QueryError) as caught, open_session(any_target, timeout=25, read_only=False) as session:
+        monkeypatch.setattr(
+            type(DRIVERS.get(any_target.kind)), "set_timeout", lambda *args: session.cancel()
+        )  # after the last look at it, before the statement
+        session.execute(ENDLESS[any_target.kind], **CAPS)
+    monkeypatch.undo()
+    assert caught.value.code == "cancelled"
+    assert time.monotonic() - started < 10
+    assert_nothing_runs(any_target)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("end", ["timeout", "cancel"])
+def test_no_backend_works_or_holds_a_transaction_after(any_target, end, read_only):
+    with (
+        pytest.raises(QueryError),
+        open_session(any_target, timeout=0.5 if end == "timeout" else 20, read_only=read_only) as session,
+    ):
+        if end == "cancel":
+            threading.Timer(0.3, session.cancel).start()
+        if not read_only:
+            session.execute("update items set name = 'spoilt' where id = 1", **CAPS)
+        session.execute(MANY_TIMES[any_target.kind], **CAPS)
+    assert_nothing_is_open(any_target)
+    assert names(any_target) == ["tea", "milk"]
+
+
 def test_a_cancelled_session_starts_nothing_more(any_target):
     with pytest.raises(QueryError) as caught, open_session(any_target, timeout=25, read_only=False) as session:
         session.execute("insert into items values (3, 'rice')", **CAPS)
@@ -291,6 +325,25 @@ def assert_nothing_runs(target):
             return
         time.sleep(0.05)
     raise AssertionError("a statement is still running")
+
+
+OPEN = {
+    "postgres": "select count(*) from pg_stat_activity where datname = current_database() and state <> 'idle'"
+    " and pid <> pg_backend_pid() and application_name like 'portal %'",
+    "mysql": "select count(*) from information_schema.processlist p left join information_schema.innodb_trx t"
+    " on t.trx_mysql_thread_id = p.id where p.db = database() and p.id <> connection_id()"
+    " and (p.command not in ('Sleep', 'Killed') or t.trx_id is not null)",
+}
+
+
+def assert_nothing_is_open(target):
+    """No statement and no transaction of ours, whatever the statement was."""
+    if target.kind not in OPEN:
+        return
+    deadline = time.monotonic() + 10
+    while run(target, OPEN[target.kind])[0].rows != [[0]]:
+        assert time.monotonic() < deadline, "a statement or a transaction is still open"
+        time.sleep(0.15)  # InnoDB shows the same list again to who asks more often than every 0.1 s
 
 
 @pytest.mark.services

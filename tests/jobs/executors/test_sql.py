@@ -9,7 +9,7 @@ import time
 import pytest
 from django.utils.translation import override
 
-from datasources.target import ConnectionTarget
+from datasources.target import Allowance, ConnectionTarget
 from jobs.executors.base import ExecutorError
 from jobs.states import ReasonCode
 from tests.jobs.executors.contexts import run
@@ -27,7 +27,7 @@ def shop(settings, tmp_path):
         yield path
 
 
-def target_of(path="shop.sqlite3", *, is_read_only=False):
+def target_of(path="shop.sqlite3", *, is_read_only=False, **fields):
     return ConnectionTarget(
         key="k",
         tenant="acme",
@@ -36,12 +36,13 @@ def target_of(path="shop.sqlite3", *, is_read_only=False):
         params={"path": path},
         password="",
         is_read_only=is_read_only,
+        **fields,
     )
 
 
 def execute(sql, tmp_path, *, is_read_only=False, path="shop.sqlite3", timeout=None, **changes):
-    target = target_of(path, is_read_only=is_read_only)
-    run_params = changes.pop("run_params", {})
+    target = target_of(path, is_read_only=is_read_only, max_affected_rows=changes.pop("cap", None))
+    run_params, writes = changes.pop("run_params", {}), changes.pop("writes", None)
     return run(
         "sql",
         {"datasource": "shop", "sql": sql, **changes},
@@ -49,6 +50,7 @@ def execute(sql, tmp_path, *, is_read_only=False, path="shop.sqlite3", timeout=N
         datasource=lambda slug: target,
         run_params=run_params,
         timeout=timeout,
+        writes=writes,
     )
 
 
@@ -144,3 +146,72 @@ def test_endless_query_is_ended_by_the_timeout(shop, tmp_path):
         deadline=time.monotonic() + 0.5,
     )
     assert outcome.end == "timeout"
+
+
+class Gate:
+    """What a second person said: `allowed`, once; `asked` is what was asked."""
+
+    def __init__(self, *allowed):
+        self.allowed, self.asked = list(allowed), []
+
+    def spend(self, slug, sql):
+        return Allowance(max_affected=self.allowed.pop()) if self.allowed else None
+
+    def ask(self, slug, sql, affected, reason):
+        self.asked.append((slug, sql, affected))
+
+
+def test_a_rehearsal_says_what_would_change_and_changes_nothing(shop, tmp_path):
+    sql = "DELETE FROM goods WHERE id > 1; INSERT INTO goods VALUES (9, 'pie') RETURNING id"
+    outcome, log = execute(sql, tmp_path, dry_run=True, cap=1)
+    assert (outcome.exit_code, outcome.outputs["affected_rows"]) == (0, "3")
+    assert "2 rows were changed." in log
+    assert "This was a rehearsal" in log
+    assert len(names(shop)) == 3
+
+
+def test_what_can_not_be_undone_is_not_rehearsed(shop, tmp_path):
+    outcome, _log = execute("DELETE FROM goods; COMMIT", tmp_path, dry_run=True)
+    assert outcome.exit_code == 1
+    assert "can't be undone" in outcome.reason
+    assert len(names(shop)) == 3
+
+
+@pytest.mark.parametrize(("cap", "own"), [(2, None), (None, 2), (2, 1000), (1000, 2)])
+def test_too_many_changes_are_undone_and_asked_for(shop, tmp_path, cap, own):
+    gate = Gate()
+    outcome, _log = execute("DELETE FROM goods", tmp_path, cap=cap, max_affected_rows=own, writes=gate)
+    assert outcome.exit_code == 1
+    assert "3 rows would be changed, and at most 2 may be" in outcome.reason
+    assert "A second person can approve it" in outcome.reason
+    assert gate.asked == [("shop", "DELETE FROM goods", 3)]
+    assert len(names(shop)) == 3
+
+
+def test_an_approved_change_is_made_once(shop, tmp_path):
+    gate = Gate(3)
+    outcome, log = execute("DELETE FROM goods", tmp_path, cap=0, writes=gate)
+    assert (outcome.exit_code, outcome.outputs) == (0, {"affected_rows": "3"})
+    assert "A second person has approved this change." in log
+    assert names(shop) == []
+
+
+def test_an_approval_allows_as_many_rows_as_it_says(shop, tmp_path):
+    outcome, _log = execute("DELETE FROM goods", tmp_path, cap=0, writes=Gate(2))
+    assert outcome.exit_code == 1
+    assert len(names(shop)) == 3
+
+
+def test_what_can_not_be_counted_needs_a_second_person(shop, tmp_path):
+    gate = Gate()
+    outcome, _log = execute("DROP TABLE goods", tmp_path, cap=1000, writes=gate)
+    assert outcome.exit_code == 1
+    assert gate.asked == [("shop", "DROP TABLE goods", None)]
+    assert len(names(shop)) == 3
+    assert execute("DROP TABLE goods", tmp_path, cap=1000, writes=Gate(None))[0].exit_code == 0
+
+
+def test_within_the_limit_nobody_is_asked(shop, tmp_path):
+    gate = Gate()
+    assert execute("DELETE FROM goods WHERE id = 1", tmp_path, cap=1, writes=gate)[0].exit_code == 0
+    assert (gate.asked, names(shop)) == ([], ["coffee", "cake"])
