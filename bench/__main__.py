@@ -34,6 +34,7 @@ def main() -> None:
         for name, group in found.items():
             if options.only and name not in options.only:
                 continue
+            place.tidy()
             began = time.perf_counter()
             for figure in group.measure(place, quick=options.quick):
                 took = round(time.perf_counter() - began, 1)

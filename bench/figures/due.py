@@ -32,6 +32,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
         yield from _burst(burst, beats)
         for other in others:
             end(other)
+    place.tidy()
     yield from _scripts(place, size, scripts, seconds)
     end(beat)
     clear_schedules()

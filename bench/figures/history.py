@@ -36,6 +36,7 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
         return
     count = _size(quick)
     rounds = 5 if quick else 40
+    empty()
     small = create_database("small")
     setup_test_environment(debug=False)
     large = connections["default"]
@@ -50,6 +51,12 @@ def measure(place: Place, *, quick: bool) -> Iterator[Figure]:
         connections["default"] = large
         drop_database(small)
         teardown_test_environment()
+
+
+def empty() -> None:
+    """The groups before have left jobs and runs."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("TRUNCATE accounts_tenant, jobs_run, jobs_job RESTART IDENTITY CASCADE")
 
 
 def _size(quick: bool) -> int:

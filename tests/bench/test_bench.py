@@ -25,5 +25,6 @@ def test_every_figure_stands_beside_its_baseline():
     assert done.returncode == 0, done.stderr
     figures = [json.loads(line) for line in done.stdout.splitlines()]
     assert {figure["group"] for figure in figures} == set(names()) - POSTGRES_ONLY
-    assert all(figure["value"] > 0 or figure["unit"] == "rows" for figure in figures)  # of broken rows none is best
+    nothing = [figure["figure"] for figure in figures if figure["value"] <= 0 and "≤ " not in (figure["target"] or "")]
+    assert not nothing  # where there is a most, none may be best: broken rows, runs that still wait
     assert all(figure["verdict"] in ("reached", "missed") for figure in figures if figure["target"])
