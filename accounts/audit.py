@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Tenant, User
+
+log = logging.getLogger(__name__)
 
 
 def record(
@@ -38,6 +41,13 @@ def record(
         )
         entry.entry_hash = hash_of(entry)
         entry.save(force_insert=True)
+    facts: dict[str, Any] = {
+        "verb": verb,
+        "user_id": actor.pk if actor else None,
+        "tenant_id": owner.pk if owner else None,
+    }
+    facts |= {"object": f"{entry.object_type}:{entry.object_id}"}
+    transaction.on_commit(lambda: log.info("Audited: %s", verb, extra=facts))
     return entry
 
 

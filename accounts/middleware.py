@@ -1,13 +1,16 @@
 """Which tenant a request works in, and how long an idle session lives."""
 
+import hashlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
 from accounts.models import Membership, Tenant
+from portal.lib.logconf import about
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -26,7 +29,8 @@ class CurrentTenantMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         choose_tenant(request)
-        return self.get_response(request)
+        with about(**_speaker(request)):
+            return self.get_response(request)
 
 
 class IdleTimeoutMiddleware:
@@ -57,6 +61,19 @@ class IdleTimeoutMiddleware:
 def is_by_hand(request: HttpRequest) -> bool:
     """Whether a person asked. A page that refreshes itself would keep an abandoned session alive for ever."""
     return request.method != "GET" or request.headers.get("Sec-Fetch-Dest") != "empty"
+
+
+def _speaker(request: HttpRequest) -> dict[str, Any]:
+    """For the log: who asks. The session's key opens the session, so only a digest of it is written down."""
+    if not request.user.is_authenticated:
+        return {}
+    key = request.session.session_key or ""
+    tenant = request.tenant  # type: ignore[attr-defined]
+    return {
+        "user_id": request.user.pk,
+        "session_id": hashlib.sha256(key.encode()).hexdigest()[:12],
+        "tenant_id": tenant.pk if tenant else None,
+    }
 
 
 def choose_tenant(request: HttpRequest) -> None:
