@@ -15,7 +15,7 @@ from jobs.policies import OverlapPolicy
 from jobs.scheduling.triggers import Trigger
 
 MOST_INSTANTS = 5_000  # of one backfill
-MOST_MISSED = 500  # of one click on "run what was missed"
+MOST_MISSED = 1_000  # of one click on "run what was missed"
 MOST_PARALLEL = 50
 MOST_QUEUED = 20  # rows in the queue ahead of the one that runs, where the job itself allows one at a time
 PRIORITY_DROP = 10  # below the job's own priority, so that what is due goes first

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import KombuError
+
+from jobs.ringer import MOST_BELLS, Ringer
 
 log = logging.getLogger(__name__)
 
 BELL_TASK = "jobs.work"
 BELL_EXPIRES_SECONDS = 60
 QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
-MOST_BELLS_AT_ONCE = 64
+_ringers: list[Ringer] = []  # this process's one, where it has loops that must not wait for the broker
+
+
+def ring_in_background() -> None:
+    """From now on this process rings in a thread: for beat and workers, which live on."""
+    if not _ringers:
+        _ringers.append(Ringer(send))
+
+
+def know_enough(enough: Mapping[str, int]) -> None:
+    """How many bells wake all workers of each queue, so that none is rung more often than that at once."""
+    for ringer in _ringers:
+        ringer.know(enough)
 
 
 def ring(queue: str, times: int = 1) -> bool:
-    """Wake up to `times` idle slots of a queue now. False: the broker could not be reached; nothing is lost."""
+    """Wake up to `times` idle slots of a queue. False: the broker could not be reached; nothing is lost."""
+    for ringer in _ringers:
+        ringer.want(queue, times)
+        return True
+    return send(queue, times)
+
+
+def send(queue: str, times: int) -> bool:
+    """Put the bells into the broker now. False: it could not be reached."""
     try:
         with current_app.producer_or_acquire() as producer:
-            for _ in range(min(times, MOST_BELLS_AT_ONCE)):
+            for _ in range(min(times, MOST_BELLS)):
                 current_app.send_task(
                     BELL_TASK,
                     args=[queue],

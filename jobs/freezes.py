@@ -100,19 +100,6 @@ def freeze_refusal(run: MayBeFrozen, active: tuple[FreezeSpan, ...]) -> Reason |
     return frozen_reason(WaitReason.FROZEN, freeze.closure()) if freeze else None
 
 
-def frozen_runs(active: tuple[FreezeSpan, ...]) -> Q | None:
-    """The condition of runs that the freezes hold, for a claim that leaves them out; None when they hold nothing."""
-    found: Q | None = None
-    for freeze in active:
-        held = Q(despite_freeze=False, parent=None)
-        if freeze.tenant_id is not None:
-            held &= Q(tenant=freeze.tenant_id)
-        if freeze.exempt:
-            held &= ~Q(job__in=freeze.exempt)
-        found = held if found is None else found | held
-    return found
-
-
 def frozen_by_longest(active: tuple[FreezeSpan, ...], tenant_id: int, job_id: int) -> FreezeSpan | None:
     """Of the freezes that hold this job, the one that lasts longest."""
     held = tuple(freeze for freeze in active if freeze.concerns(tenant_id, job_id))

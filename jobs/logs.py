@@ -95,10 +95,6 @@ class LogWriter:
                     self._ready = batch + self._ready
                 raise
 
-    @property
-    def has_ready(self) -> bool:
-        return bool(self._ready)
-
     def _keep(self, text: str, stream: str, at: datetime) -> None:
         text = text.replace("\x00", "�")  # PostgreSQL stores no NUL
         if stream != Stream.SYSTEM:

@@ -16,6 +16,7 @@ from accounts import audit
 from accounts.models import User
 from jobs import dbclock, freezes
 from jobs.bells import ring_on_commit
+from jobs.deadlocks import repeated_after_deadlock
 from jobs.ledgersql import insert_many, update_many
 from jobs.models import Job, JobRevision, Run, RunEvent
 from jobs.parts import whole_of
@@ -98,6 +99,7 @@ def create_run_despite_freeze(
     return _create(job, asked)
 
 
+@repeated_after_deadlock
 def _create(job: Job, asked: _Asked) -> Run:
     again, actor = asked.again, asked.actor
     chosen = again.run.revision if again and not again.use_latest else job.revision
@@ -289,6 +291,7 @@ def close_container(pk: int, *, now: datetime) -> bool:
         return move(container, whole.status, now=now, **changes)
 
 
+@repeated_after_deadlock
 def cancel_run(run: Run, *, actor: User | None, reason: str | Reason = "") -> bool:
     """Cancel a queued run at once, or ask the worker of a running one to. False: it had already ended.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,11 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from jobs import catalog, dbclock, nodes, retention, watchdog
-from jobs.bells import BELL_TASK, ring
+from jobs.bells import BELL_TASK, ring, ring_in_background
 from jobs.engine import execute, reaper
+from jobs.engine.wakeup import Wakeup
 from jobs.engine.worker import Worker
+from jobs.planner import prefer_indexes
 
 log = logging.getLogger(__name__)
 START_RETRY_SECONDS = 1.0
@@ -54,12 +57,27 @@ def prune() -> int:
 def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
     queues = sorted(instance.app.amqp.queues.consume_from)
     capacity = instance.concurrency if isinstance(instance.concurrency, int) else 1
-    _workers[:] = [Worker(name=sender, queues=queues, capacity=capacity)]
+    worker = Worker(name=sender, queues=queues, capacity=capacity)
+    worker.wakeup = Wakeup(
+        submit=lambda function: _submit(instance, function),
+        serve=lambda queue: execute.work(worker, queue, is_bell=False),
+    )
+    _workers[:] = [worker]
+
+
+def _submit(instance: Any, function: Callable[[], None]) -> None:
+    """To Celery's own threads, so that there are never more than it was told to have; other pools have no such door."""
+    executor = getattr(instance.pool, "executor", None)
+    if executor is None:
+        raise RuntimeError("this pool has no threads")
+    executor.submit(function)
 
 
 @worker_ready.connect
 def _start(**kwargs: Any) -> None:
     """In a thread: Celery forgets a handler that fails, and the worker would stay here and never claim anything."""
+    ring_in_background()
+    prefer_indexes()
     for worker in _workers:
         threading.Thread(target=_start_with_the_ledger, args=(worker,), name="portal-start", daemon=True).start()
 

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 
 from jobs import dbclock
+from jobs.deadlocks import is_deadlock
 from jobs.engine import fanout
 from jobs.engine.candidates import Line, PassedOver
 from jobs.engine.offer import Offer
@@ -83,12 +84,6 @@ class _Asking:
 
     def line(self, due: datetime, frozen: Sequence[FreezeSpan]) -> Line:
         return Line(queue=self.queue, slot=self.node.slot, passed=self.passed, due=due, frozen=frozen)
-
-
-def is_deadlock(error: OperationalError) -> bool:
-    """Whether the database ended this transaction in favour of another: 40P01 (PostgreSQL), 1213 or 1205 (MariaDB)."""
-    cause = error.__cause__
-    return getattr(cause, "pgcode", None) == "40P01" or (bool(error.args) and error.args[0] in (1213, 1205))
 
 
 def _look_at(asking: _Asking, wanted: int) -> tuple[list[Claimed], bool]:

@@ -3,6 +3,9 @@
 Each thread hands in a ticket and waits at the door. Whoever enters first serves every ticket that lies there,
 so the more threads wait, the more one transaction does. When tickets come so fast that a short wait will bring
 more of them, the one inside waits that long; a thread alone never waits.
+
+With a clerk, a thread of its own does all the serving: what serving needs (a database connection) is then there once,
+and not once for each thread that ever was the first.
 """
 
 from __future__ import annotations
@@ -16,19 +19,22 @@ from typing import Generic, TypeVar
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
+EXPECTED_SECONDS = 0.01
+IDLE_SECONDS = 1.0
 WINDOW_SECONDS = 0.25  # over which the rate of tickets is measured
 
 
 class Ticket(Generic[Ask, Answer]):
     """One thread's wish; serving it sets `answer` or `error`."""
 
-    __slots__ = ("answer", "ask", "error", "is_served")
+    __slots__ = ("answer", "ask", "error", "is_served", "served")
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.answer: Answer | None = None
         self.error: BaseException | None = None
         self.is_served = False
+        self.served: threading.Event | None = None  # for who waits for a clerk
 
 
 class Combiner(Generic[Ask, Answer]):
@@ -55,15 +61,25 @@ class Combiner(Generic[Ask, Answer]):
         self._waiting: list[Ticket[Ask, Answer]] = []
         self._are_enough = threading.Event()
         self._seen: deque[float] = deque()
+        self._expected = 0
+        self._expected_until = 0.0
+        self._comes = threading.Event()
+        self._clerk: threading.Thread | None = None
+        self._is_closing = False
 
     def do(self, ask: Ask) -> Answer | None:
-        """Wait until the wish has been served, by this thread or another."""
+        """Wait until the wish has been served, by the clerk, this thread or another."""
         ticket: Ticket[Ask, Answer] = Ticket(ask)
         with self._lock:
+            if self._clerk is not None:
+                ticket.served = threading.Event()
             self._waiting.append(ticket)
             self._seen.append(time.monotonic())
-            if len(self._waiting) >= self._enough:
+            if len(self._waiting) >= (self._expected or self._enough):
                 self._are_enough.set()
+        if ticket.served is not None:
+            self._comes.set()
+            ticket.served.wait()
         while not ticket.is_served:
             with self._door:
                 if not ticket.is_served:
@@ -73,8 +89,46 @@ class Combiner(Generic[Ask, Answer]):
             raise ticket.error
         return ticket.answer
 
+    def expect(self, count: int) -> None:
+        """So many threads have just been told to come: the next serving waits a moment for them."""
+        with self._lock:
+            self._expected, self._expected_until = count, time.monotonic() + EXPECTED_SECONDS
+
+    # --- the clerk ---------------------------------------------------------------------------------------------
+    def hire_clerk(self, name: str, *, after_idling: Callable[[], None], leaving: Callable[[], None]) -> None:
+        """From now on a thread serves. It calls `after_idling` before it serves again after a second of nothing."""
+        self._clerk = threading.Thread(target=self._serve_forever, args=(after_idling, leaving), name=name, daemon=True)
+        self._clerk.start()
+
+    def dismiss_clerk(self, timeout: float) -> None:
+        """Who comes later serves itself."""
+        with self._lock:
+            clerk, self._clerk = self._clerk, None
+        if clerk is not None:
+            self._is_closing = True
+            self._comes.set()
+            clerk.join(timeout)
+
+    def _serve_forever(self, after_idling: Callable[[], None], leaving: Callable[[], None]) -> None:
+        while not self._is_closing or self._waiting:
+            was_idle = not self._comes.wait(IDLE_SECONDS)
+            if was_idle:
+                self._comes.wait()
+                after_idling()
+            self._comes.clear()
+            while self._waiting:
+                with self._door:
+                    self._wait_for_company()
+                    self._serve_some()
+        leaving()
+
     def _wait_for_company(self) -> None:
-        if self._linger and self._rate() * self._linger >= 1 and len(self._waiting) < self._enough:
+        if self._expected:
+            missing, seconds = len(self._waiting) < self._expected, self._expected_until - time.monotonic()
+            if missing and seconds > 0:
+                self._are_enough.wait(seconds)
+            self._expected = 0
+        elif self._linger and self._rate() * self._linger >= 1 and len(self._waiting) < self._enough:
             self._are_enough.wait(self._linger)
 
     def _rate(self) -> float:
@@ -97,3 +151,5 @@ class Combiner(Generic[Ask, Answer]):
         finally:
             for ticket in batch:
                 ticket.is_served = True
+                if ticket.served is not None:
+                    ticket.served.set()

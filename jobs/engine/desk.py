@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
-from django.db import OperationalError, connection
+from django.db import OperationalError, close_old_connections, connection
 
-from jobs.engine.claim import Claimed, is_deadlock
+from jobs.deadlocks import is_deadlock
+from jobs.engine.claim import Claimed
 from jobs.engine.combine import Combiner, Ticket
 from jobs.engine.finish import Finished, finish_many
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """What one slot wants: settle `finished`, and get a run of `queue` (an empty name: none)."""
+    """What one slot wants: settle `finished`, and get a run of `queue` (an empty name: none).
+
+    `is_bell`: a bell has woken it, so it wants to know whether there are runs for idle slots too.
+    """
 
     queue: str = ""
     finished: Finished | None = None
+    is_bell: bool = False
 
 
 @dataclass(kw_only=True)
@@ -26,26 +32,44 @@ class Served:
     """`written` is None when nothing was to be settled, False when the attempt was fenced.
 
     `unsettled` is what the database said instead: the result must be kept and brought again. `unclaimed` is why no
-    run could be claimed, which is nobody's loss.
+    run could be claimed, which is nobody's loss. `more` is for how many idle slots there is something to do besides.
     """
 
     written: bool | None = None
     claimed: Claimed | None = None
     unsettled: Exception | None = None
     unclaimed: Exception | None = None
+    more: int = 0
 
 
+log = logging.getLogger(__name__)
+CLOSING_SECONDS = 5.0
 MOST_DEADLOCKS = 5
 LINGER_SECONDS = 0.02  # when slots come faster than that, they share a transaction
 Claim = Callable[[str, int], list[Claimed]]
 
 
 class Desk:
-    """Thread-safe. `claim(queue, count)` gives up to `count` runs that this worker now holds."""
+    """Thread-safe. `claim(queue, count)` gives up to `count` runs that this worker now holds.
 
-    def __init__(self, claim: Claim) -> None:
+    `more(queue)` says for how many idle slots of this worker there is something to do.
+    """
+
+    def __init__(self, claim: Claim, more: Callable[[str], int] = lambda queue: 0) -> None:
         self._claim = claim
+        self._more = more
         self._combiner: Combiner[Turn, Served] = Combiner(self._serve, linger=LINGER_SECONDS)
+
+    def open(self) -> None:
+        """A thread of its own does the work from now on: one connection to the ledger, however many slots there are."""
+        self._combiner.hire_clerk("portal-desk", after_idling=_look_at_the_connection, leaving=_leave)
+
+    def close(self) -> None:
+        self._combiner.dismiss_clerk(CLOSING_SECONDS)
+
+    def expect(self, count: int) -> None:
+        """So many slots have just been woken."""
+        self._combiner.expect(count)
 
     def turn(self, turn: Turn) -> Served:
         """Settle first, then claim."""
@@ -63,12 +87,20 @@ class Desk:
                 queues.setdefault(ticket.ask.queue, []).append(ticket)
         for queue, asking in queues.items():
             try:
-                for ticket, claimed in zip(asking, self._claim(queue, len(asking)), strict=False):
-                    ticket.answer.claimed = claimed  # type: ignore[union-attr]
+                self._give(queue, asking)
             except Exception as error:
                 _let_go_of_the_connection(error)
                 for ticket in asking:
                     ticket.answer.unclaimed = error  # type: ignore[union-attr]
+
+    def _give(self, queue: str, asking: Sequence[Ticket[Turn, Served]]) -> None:
+        claimed = self._claim(queue, len(asking))
+        # A bell's ticket first: it goes on to wake others.
+        asking = sorted(asking, key=lambda ticket: not ticket.ask.is_bell)
+        for ticket, each in zip(asking, claimed, strict=False):
+            ticket.answer.claimed = each  # type: ignore[union-attr]
+        if len(claimed) == len(asking) and asking[0].ask.is_bell:
+            asking[0].answer.more = self._more(queue)  # type: ignore[union-attr]
 
     def _settle(self, tickets: Sequence[Ticket[Turn, Served]]) -> None:
         """All in one transaction; when that fails, each by itself, so that one bad result harms no other."""
@@ -96,6 +128,19 @@ def _finish(items: Sequence[Finished]) -> list[bool]:
             if not is_deadlock(error):
                 raise
     return finish_many(items)
+
+
+def _look_at_the_connection() -> None:
+    """Its server may be another by now; nothing that goes wrong here may end the thread that serves all slots."""
+    try:
+        close_old_connections()
+    except Exception as error:
+        log.warning("A connection could not be closed.", extra={"error": str(error)})
+
+
+def _leave() -> None:
+    """`connection` is another one in each thread: it is looked up here."""
+    connection.close()
 
 
 def _let_go_of_the_connection(error: Exception) -> None:

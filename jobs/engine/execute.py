@@ -23,7 +23,14 @@ from jobs.engine.claim import Claimed
 from jobs.engine.desk import Turn
 from jobs.engine.execution import Execution, Interrupt
 from jobs.engine.finish import Ending, Finished, finish_many
-from jobs.engine.inputs import InputRefusedError, connection_opener, environment_of, secrets_for, shard_variables
+from jobs.engine.inputs import (
+    InputRefusedError,
+    RunWrites,
+    connection_opener,
+    environment_of,
+    secrets_for,
+    shard_variables,
+)
 from jobs.engine.offers import forced_by_patience
 from jobs.engine.published import definition_of
 from jobs.engine.scripts import RunnerScripts
@@ -36,18 +43,23 @@ from jobs.logs import LogWriter
 from jobs.models import Run
 from jobs.reasons import Reason, say
 from jobs.states import AttemptStatus, ReasonCode
+from portal.lib.logconf import about
 from portal.lib.plugins import UnknownKindError
 
 log = logging.getLogger(__name__)
 DATABASE_RETRY_SECONDS = 2.0
 
 
-def work(worker: Worker, queue: str) -> int:
-    """Claim and execute runs of the queue until nothing is eligible. Returns how many were executed."""
+def work(worker: Worker, queue: str, *, is_bell: bool = True) -> int:
+    """Claim and execute runs of the queue until nothing is eligible. Returns how many were executed.
+
+    A bell (not a slot that another one has woken) that finds a run wakes the idle slots, where there are more.
+    """
     done = 0
-    claimed = _hand_in(worker, queue, None)
+    claimed = _hand_in(worker, queue, None, is_bell=is_bell)
     while claimed is not None:
-        execution, finished = execute(worker, claimed)
+        with about(run_id=claimed.run.pk, job_id=claimed.run.job_id, attempt=claimed.attempt.number):
+            execution, finished = execute(worker, claimed)
         try:
             claimed = _hand_in(worker, queue, finished)
         finally:
@@ -101,9 +113,13 @@ def _finished(execution: Execution, ending: Ending) -> Finished:
     )
 
 
-def _hand_in(worker: Worker, queue: str, finished: Finished | None) -> Claimed | None:
+def _hand_in(worker: Worker, queue: str, finished: Finished | None, *, is_bell: bool = False) -> Claimed | None:
     """Settle what was finished and get the next run. Without a ledger the result goes to the spool."""
-    served = worker.desk.turn(Turn(queue=queue if worker.is_claiming else "", finished=finished))
+    turn = Turn(queue=queue if worker.is_claiming else "", finished=finished, is_bell=is_bell)
+    served = worker.desk.turn(turn)
+    if served.more:
+        worker.desk.expect(served.more)
+        worker.wakeup.wake(queue, served.more)
     if finished is not None and served.unsettled is not None:
         _keep(worker, finished, served.unsettled)
     elif finished is not None and not served.written:
@@ -193,6 +209,7 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         run_script=RunnerScripts(worker.runners, execution, timeout=timeout),
         datasource=connection_opener(run),
         on_cancel=execution.on_interrupt,
+        writes=RunWrites(run),
     )
     return executor.run(context)
 

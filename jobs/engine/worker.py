@@ -18,21 +18,22 @@ from django.db import connection
 
 from jobs import backfills, dbclock, nodes, watchdog
 from jobs.bells import ring
-from jobs.engine import fanout, machine
+from jobs.engine import fanout, machine, workfolders
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk
 from jobs.engine.execution import Execution, Interrupt
-from jobs.engine.finish import Ending, finish
 from jobs.engine.labels import label_waiting, warn_of_long_waits
 from jobs.engine.offer import Offer
 from jobs.engine.offers import offer_of
+from jobs.engine.orphans import Orphans
+from jobs.engine.published import prepare
 from jobs.engine.reaper import reap, release_own_dead
 from jobs.engine.spool import Spool, replay_quietly
+from jobs.engine.wakeup import Wakeup
 from jobs.ledgersql import update_many
 from jobs.models import Attempt, Job, Run, WorkerNode
-from jobs.reasons import say
 from jobs.runner.client import RunnerPool
-from jobs.states import AttemptStatus, ReasonCode, RunStatus
+from jobs.states import RunStatus
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
@@ -49,8 +50,9 @@ class Worker:
         self.name = name
         self.queues = queues
         self.capacity = capacity
-        self.desk = Desk(self._claim)
+        self.desk = Desk(self._claim, self._more)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
+        self.wakeup = Wakeup()
         self.is_draining = False  # for good: the process is to end
         self.is_held = False  # by an admin, until resumed
         self.meter = machine.Meter()
@@ -58,7 +60,7 @@ class Worker:
         self._history: deque[list[float]] = deque(maxlen=HISTORY_KEPT)
         self._executions: dict[int, Execution] = {}
         self._held: dict[int, Job] = {}  # attempts claimed by this process and not handed in yet
-        self._suspects: set[int] = set()
+        self._orphans = Orphans()
         self._warned: set[int] = set()  # runs that wait too long for room
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -90,7 +92,8 @@ class Worker:
             last_seen_at=now,
         )
         self.is_held = self.node.drain_requested_at is not None
-        for target in (self._watch_forever, self._flush_forever):
+        self.desk.open()
+        for target in (self._watch_forever, self._flush_forever, self._tidy_forever):
             thread = threading.Thread(target=target, name=f"portal-{target.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -114,6 +117,7 @@ class Worker:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self.desk.close()
         self.runners.close()
         WorkerNode.objects.filter(pk=self.node.pk).update(stopped_at=dbclock.now(), running_count=0)
 
@@ -133,7 +137,13 @@ class Worker:
         claimed = claim(self.node, queue, offer=self.offer(), lease=self.lease, count=count)
         with self._lock:
             self._held.update({each.attempt.pk: each.run.job for each in claimed})
+        prepare(claimed)
         return claimed
+
+    def _more(self, queue: str) -> int:
+        with self._lock:
+            idle = self.capacity - len(self._held)
+        return self.wakeup.wanted(queue, self.node.slot, idle=idle)
 
     def held_jobs(self) -> list[Job]:
         """The job of each run this process holds, executing or about to."""
@@ -222,21 +232,6 @@ class Worker:
         for each in executions:
             each.is_noted = each.pid is not None
 
-    def _release_orphans(self) -> None:
-        """Give back runs the ledger says we hold and we don't: the answer to a claim's commit got lost.
-
-        Only what was missing at two sweeps: a claim that has just been committed is not known here yet.
-        """
-        rows = Attempt.objects.filter(worker=self.node, status=AttemptStatus.RUNNING).select_related("run")
-        with self._lock:
-            held = set(self._held)
-        strangers = {row.pk: row for row in rows.exclude(pk__in=held | self.spool.attempts())}
-        for key in self._suspects & strangers.keys():
-            attempt = strangers[key]
-            words = say(ReasonCode.RELEASED, "released.orphan", worker=self.name)
-            finish(attempt.run, attempt, Ending.because(AttemptStatus.RELEASED, words))
-        self._suspects = set(strangers)
-
     def _fence_expired(self) -> None:
         """Scripts are ended by their runners; this is for SQL and HTTP, which wait in our own threads."""
         boot = dbclock.boot_seconds()
@@ -266,7 +261,9 @@ class Worker:
         if self._contact_since is not None and boot - self._contact_since >= self.lease.total_seconds():
             reap(now)
         release_own_dead(self.node)
-        self._release_orphans()
+        with self._lock:
+            held = set(self._held)
+        self._orphans.release(self.node, held | self.spool.attempts())
         backfills.release(now)
         label_waiting(now, offer=self.offer(), queues=self.queues)
         fanout.sweep(now)
@@ -274,8 +271,8 @@ class Worker:
         overdue = now - timedelta(seconds=settings.PORTAL_SWEEP_SECONDS)
         for queue in self.queues:
             waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue)
-            if waiting.exists() and not ring(queue):
-                break  # a frozen broker costs seconds a bell, and this thread renews the leases
+            if waiting.exists():
+                ring(queue)
         watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------
@@ -289,6 +286,11 @@ class Worker:
                 except Exception:
                     log.exception("A log could not be written; it is kept for the next try.")
         connection.close()
+
+    # --- the tidying thread ------------------------------------------------------------------------------------
+    def _tidy_forever(self) -> None:
+        """Once a lease: by then the attempts of a worker that died here have been given back."""
+        workfolders.sweep_forever(Path(settings.DATA_DIR) / "work", self._stop, every=self.lease.total_seconds())
 
 
 def _boot_id() -> str:

@@ -12,7 +12,10 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
+from jobs.calendars import Book
 from jobs.models import Job, Run, Schedule
+from jobs.scheduling.cron import TriggerError
+from jobs.scheduling.exclusions import MICROSECOND, next_start
 from jobs.states import ACTIVE, EXECUTED, RunStatus
 
 RECENT = 100  # the success rate looks at so many runs
@@ -186,10 +189,30 @@ def _active_counts(ids: list[int], runs: QuerySet[Run]) -> dict[int, dict[str, i
 
 
 def _next_fires(ids: list[int], schedules: QuerySet[Schedule]) -> dict[int, tuple[datetime, str]]:
-    """Job id → its earliest next fire time and the zone that schedule speaks in."""
-    rows = schedules.filter(job__in=ids, is_enabled=True, next_fire_at__isnull=False)
+    """Job id → when its next run starts, and the zone that schedule speaks in."""
+    rows = schedules.filter(job__in=ids, is_enabled=True, next_fire_at__isnull=False).select_related("job")
     fires: dict[int, tuple[datetime, str]] = {}
-    for job_id, at, zone in rows.order_by("next_fire_at").values_list("job_id", "next_fire_at", "timezone"):
-        if at is not None:
-            fires.setdefault(job_id, (at, zone))
+    for at, schedule in next_starts(rows):
+        fires.setdefault(schedule.job_id, (at, schedule.timezone))
     return fires
+
+
+def next_starts(rows: Iterable[Schedule]) -> list[tuple[datetime, Schedule]]:
+    """When each schedule's next run starts, soonest first: what a calendar, a blackout or a freeze closes does not.
+
+    `next_fire_at` is when the tick looks at a schedule again, which may only write down that the moment is closed.
+    """
+    found = list(rows)
+    book = Book.of(found)
+    starts = [(_next_start(schedule, book), schedule) for schedule in found]
+    return sorted(((at, schedule) for at, schedule in starts if at is not None), key=lambda each: (each[0], each[1].pk))
+
+
+def _next_start(schedule: Schedule, book: Book) -> datetime | None:
+    rule = book.rule(schedule, schedule.job)
+    if rule.is_empty or schedule.next_fire_at is None:
+        return schedule.next_fire_at
+    try:
+        return next_start(book.trigger(schedule), rule, schedule.next_fire_at - MICROSECOND)
+    except TriggerError:
+        return schedule.next_fire_at

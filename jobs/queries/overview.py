@@ -7,8 +7,10 @@ from django.db.models import Count, QuerySet
 
 from jobs import nodes
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
+from jobs.queries.activity import next_starts
 from jobs.states import ACTIVE, EXECUTED, FAILURE, RunStatus
 
+CLOSED_BETWEEN = 3  # of so many times the schedules that are looked at next, some may be closed
 BEAT_SILENT_AFTER = timedelta(seconds=60)
 
 
@@ -87,8 +89,9 @@ def running_now(runs: QuerySet[Run], *, limit: int = 10) -> list[Run]:
 def next_fire_times(schedules: QuerySet[Schedule], *, limit: int = 10) -> list[FireTime]:
     """What fires next, soonest first; a schedule of a disabled job has no next fire time."""
     rows = schedules.filter(is_enabled=True, next_fire_at__isnull=False, job__is_enabled=True)
-    found = rows.select_related("job", "tenant").order_by("next_fire_at", "id")[:limit]
-    return [FireTime(schedule=row, at=row.next_fire_at, timezone=row.timezone) for row in found if row.next_fire_at]
+    found = rows.select_related("job", "tenant").order_by("next_fire_at", "id")[: limit * CLOSED_BETWEEN]
+    starts = next_starts(found)[:limit]
+    return [FireTime(schedule=schedule, at=at, timezone=schedule.timezone) for at, schedule in starts]
 
 
 def system_state(runs: QuerySet[Run], *, schedules: QuerySet[Schedule], now: datetime) -> SystemState:

@@ -6,19 +6,20 @@ import logging
 import os
 import platform
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from celery.signals import beat_init
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, connection
 from django.db.models import Min
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from jobs import backfills, dbclock, freezing, watchdog
-from jobs.bells import MOST_BELLS_AT_ONCE, ring
+from jobs.bells import know_enough, ring, ring_in_background
 from jobs.engine.labels import label_unserved
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
+from jobs.planner import prefer_indexes
 from jobs.scheduling.tick import tick
 from jobs.states import RunStatus
 from portal.lib.failpoints import failpoint
@@ -32,6 +33,14 @@ LOOK = timedelta(seconds=5)  # at the others
 STALE_HEARTBEAT = timedelta(days=1)
 BETWEEN_RINGS = timedelta(milliseconds=50)  # however many retries come due
 MOST_FRUITLESS = 9  # 2 ms doubled so often is a second
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _start(**kwargs: object) -> None:
+    """The tick must wait neither for the broker nor for a table scan."""
+    ring_in_background()
+    prefer_indexes()
+    connection.close()  # the next one knows
 
 
 class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -74,10 +83,9 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         close_old_connections()
         now = dbclock.now()
         failpoint("beat.before_tick")
-        bells = Bells()
         done = 0
         for _batch in range(MOST_BATCHES):
-            ticked = tick(dbclock.now(), ring=bells.ring_on_commit)
+            ticked = tick(dbclock.now())
             done += ticked.schedules
             if not ticked.has_more:
                 break
@@ -117,28 +125,6 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._beat_at = now
 
 
-class Bells:
-    """The bells of one pass over many batches: a queue whose slots have all been woken is not rung again.
-
-    Once the broker does not answer, no more are tried: each try may take seconds, and fire times are due.
-    """
-
-    def __init__(self) -> None:
-        self._rung: Counter[str] = Counter()
-        self._is_deaf = False
-
-    def ring_on_commit(self, queues: Sequence[str]) -> None:
-        if queues:
-            transaction.on_commit(lambda: self._ring(Counter(queues)), robust=True)
-
-    def _ring(self, counts: Counter[str]) -> None:
-        for queue, count in counts.items():
-            times = min(count, MOST_BELLS_AT_ONCE - self._rung[queue])
-            if times > 0 and not self._is_deaf:
-                self._rung[queue] += times
-                self._is_deaf = not ring(queue, times)
-
-
 def ring_for_waiting(now: datetime) -> None:
     """Wake the queues in which a due run waits: retries whose back-off is over, and bells that got lost.
 
@@ -147,8 +133,11 @@ def ring_for_waiting(now: datetime) -> None:
     """
     living = now - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     nodes = WorkerNode.objects.filter(last_seen_at__gte=living, stopped_at__isnull=True, is_draining=False)
-    served = {queue for queues in nodes.order_by().values_list("queues", flat=True).distinct() for queue in queues}
-    for queue in sorted(served):
+    enough: Counter[str] = Counter()
+    for queues in nodes.order_by().values_list("queues", flat=True):
+        enough.update(queues)  # one bell wakes every slot of its worker
+    know_enough(enough)
+    for queue in sorted(enough):
         if _has_waiting(queue, now) and not ring(queue):
             break
 
@@ -176,10 +165,3 @@ def seconds_until(now: datetime, *moments: datetime | None) -> float:
     known = [moment for moment in moments if moment is not None]
     seconds: float = (min(known) - now).total_seconds() if known else LONGEST_SLEEP
     return min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)
-
-
-def beat_is_alive(now: datetime) -> bool:
-    """Whether any beat has been seen within one lease."""
-    return BeatHeartbeat.objects.filter(
-        last_seen_at__gte=now - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    ).exists()

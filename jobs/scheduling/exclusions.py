@@ -25,6 +25,8 @@ from jobs.scheduling.triggers import Trigger
 from jobs.scheduling.zones import SECOND, first_instant, gap_end, highest_wall, instants_at, wall_at
 
 LONGEST_MOVE = 31  # days; what would have to move further is skipped
+FORESIGHT = timedelta(days=400)
+MOST_FORESEEN = 200
 MICROSECOND = timedelta(microseconds=1)
 RUNS, SKIPPED, MOVED, MERGED = "runs", "skipped", "moved", "merged"
 
@@ -255,6 +257,24 @@ def next_moment(trigger: Trigger, rule: Rule, after: datetime) -> datetime | Non
                 moments.append(outcome.at)
                 break
     return min(moments)
+
+
+def next_start(trigger: Trigger, rule: Rule, after: datetime) -> datetime | None:
+    """When a run will really start: the first open fire time, or an earlier moment to which a closed one is moved.
+
+    None: everything within FORESIGHT is closed, or the trigger has ended.
+    """
+    if rule.is_empty:
+        return trigger.next_after(after)
+    horizon = after + FORESIGHT
+    opened = OpenTrigger(trigger, rule, horizon).next_after(after)
+    found = [] if opened is None else [opened]
+    if rule.days is not None and rule.policy != CalendarPolicy.SKIP:
+        until = opened or horizon
+        moved = [each for each in outlook(trigger, rule, after, until, MOST_FORESEEN) if each.what == MOVED]
+        moved += moved_before(trigger, rule, after, until, 1)
+        found += [each.at for each in moved if each.at is not None and each.at > after]
+    return min(found, default=None)
 
 
 def outlook(trigger: Trigger, rule: Rule, after: datetime, until: datetime, most: int) -> list[Outcome]:

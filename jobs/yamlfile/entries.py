@@ -96,6 +96,7 @@ class DatasourceEntry(_Entry):
     params: dict[str, Any] = Field(default_factory=dict)
     password: str | None = None
     read_only: bool = True
+    max_affected_rows: int | None = Field(default=None, ge=0, le=2**31 - 1)
     active: bool = True
 
 

@@ -37,6 +37,8 @@ def save_datasource(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved
     )
     row.name, row.description = entry.name or row.name or entry.slug, entry.description
     row.is_read_only, row.is_active = entry.read_only, entry.active
+    if "max_affected_rows" in entry.model_fields_set:  # a limit is never lifted by saying nothing of it
+        row.max_affected_rows = entry.max_affected_rows
     password = _changed(row, "password_encrypted", entry.password)
     after = datasource_entry(row)
     if before == after and not password:

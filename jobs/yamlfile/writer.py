@@ -151,6 +151,8 @@ def datasource_entry(source: DataSource) -> dict[str, Any]:
     entry["params"] = source.params
     if not source.is_read_only:
         entry["read_only"] = False
+    if source.max_affected_rows is not None:
+        entry["max_affected_rows"] = source.max_affected_rows
     if not source.is_active:
         entry["active"] = False
     return entry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -62,7 +63,8 @@ def ledger(stack: Stack) -> dict:
     return dict(json.loads(stack.shell(LEDGER).splitlines()[-1]))
 
 
-def test_beat_is_killed_and_comes_back(stack):
+@pytest.mark.parametrize("minutes", [0, pytest.param(10, marks=[pytest.mark.faults, pytest.mark.slow])])
+def test_beat_is_killed_and_comes_back(stack, minutes):
     stack.add_jobs({"slug": "often", "kind": "shell", "params": {"script": "true"}, "every": "1s", "overlap": "allow",
                     "overlap_limit": 20})  # fmt: skip
     stack.shell(ONLY_MISS)
@@ -77,6 +79,7 @@ def test_beat_is_killed_and_comes_back(stack):
     silent = stack.manage("watchdog", "--once", check=False)
     assert silent.returncode == 1
     assert "Schedules have not fired since" in silent.stderr
+    time.sleep(minutes * 60)
 
     stack.start_beat("beat2")
     wait_for(lambda: stack.value("SELECT count(*) FROM jobs_outage WHERE ended_at IS NOT NULL"), "the end of it")
@@ -84,6 +87,7 @@ def test_beat_is_killed_and_comes_back(stack):
     found = wait_for(lambda: (now := ledger(stack))["counts"].get("missed") and now, "the missed moments")
     assert found["expected"] == found["listed"] == sum(found["counts"].values())
     assert "unaccounted" not in found["counts"]
+    assert found["counts"]["missed"] >= minutes * 60 - 10
     assert 0 < found["blamed"][0] <= found["counts"]["missed"] + found["counts"].get("undecided", 0)
     assert "Scheduler silent" in found["headline"]
 

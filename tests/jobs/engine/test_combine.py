@@ -91,3 +91,73 @@ def test_company_is_waited_for_only_when_it_is_likely(linger, calls, monkeypatch
     combiner.do(2)  # two within the window are eight a second: in one second more will come
     assert len(waits) >= calls
     assert bool(waits) == bool(calls)
+
+
+def test_who_has_been_told_to_come_is_waited_for(monkeypatch):
+    monkeypatch.setattr("jobs.engine.combine.EXPECTED_SECONDS", 10)
+    server = Server()
+    server.gate.set()
+    combiner = Combiner(server)
+    combiner.expect(3)
+    for thread in start(combiner, [1, 2, 3])[0]:
+        thread.join(10)
+    assert [sorted(batch) for batch in server.batches] == [[1, 2, 3]]
+    assert combiner.do(4) == 8  # nobody else is expected by then
+
+
+# --- the clerk ---
+
+
+def hired(server, **options):
+    combiner = Combiner(server, **options)
+    said = []
+    combiner.hire_clerk("test", after_idling=lambda: said.append("idle"), leaving=lambda: said.append("left"))
+    return combiner, said
+
+
+def test_a_clerk_serves_everybody_in_one_thread():
+    threads = set()
+
+    def serve(tickets):
+        threads.add(threading.current_thread().name)
+        for ticket in tickets:
+            if ticket.ask == 13:
+                raise ValueError("unlucky")
+            ticket.answer = ticket.ask * 2
+
+    combiner, _said = hired(serve, most=1)
+    started, answers = start(combiner, range(10, 16))
+    for thread in started:
+        thread.join(10)
+    assert answers == {10: 20, 11: 22, 12: 24, 13: "unlucky", 14: 28, 15: 30}
+    assert threads == {"test"}
+    combiner.dismiss_clerk(10)
+
+
+def test_a_dismissed_clerk_serves_who_is_there_and_later_ones_serve_themselves():
+    server = Server()
+    combiner, said = hired(server)
+    first, answers = start(combiner, [1])
+    server.entered.wait(10)
+    rest, more = start(combiner, [2, 3])
+    while len(combiner._waiting) < 2:
+        threading.Event().wait(0.001)
+    leaving = threading.Thread(target=combiner.dismiss_clerk, args=(10,))
+    leaving.start()
+    server.gate.set()
+    for thread in [*first, *rest, leaving]:
+        thread.join(10)
+    assert answers | more == {1: 2, 2: 4, 3: 6}
+    assert said == ["left"]
+    assert combiner.do(4) == 8
+
+
+def test_a_clerk_looks_around_after_it_was_idle(monkeypatch):
+    monkeypatch.setattr("jobs.engine.combine.IDLE_SECONDS", 0.01)
+    server = Server()
+    server.gate.set()
+    combiner, said = hired(server)
+    threading.Event().wait(0.1)
+    assert combiner.do(1) == 2
+    assert said == ["idle"]
+    combiner.dismiss_clerk(10)

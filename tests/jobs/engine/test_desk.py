@@ -1,9 +1,10 @@
 """The desk: settled first, then claimed, and one bad result harms no other."""
 
+import threading
 from dataclasses import replace
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, connection, connections
 from django.utils import timezone
 
 from jobs.engine import desk as desk_module
@@ -103,3 +104,23 @@ def raising(error):
         raise error
 
     return call
+
+
+@pytest.mark.ledger("postgresql", "mysql")  # a test's SQLite is in memory, where closing does nothing
+@pytest.mark.django_db(transaction=True)
+def test_an_open_desk_serves_on_a_connection_of_its_own_and_takes_it_along_when_it_closes():
+    seen = []
+
+    def claim(queue, count):
+        connection.ensure_connection()
+        seen.append((threading.current_thread().name, connections["default"]))
+        return []
+
+    desk = Desk(claim)
+    desk.open()
+    assert desk.turn(Turn(queue="default")).claimed is None
+    [(name, theirs)] = seen
+    assert name == "portal-desk"
+    assert theirs is not connections["default"]
+    desk.close()
+    assert theirs.connection is None

@@ -1,11 +1,11 @@
 """What a page of jobs shows beside each job."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.models import Job, Run, Schedule
-from jobs.queries import JobActivity, job_activity
+from jobs.models import Calendar, Job, Run, Schedule
+from jobs.queries import JobActivity, job_activity, next_fire_times
 from jobs.states import RunStatus
 from tests.jobs import rows
 
@@ -70,10 +70,20 @@ def test_runs_that_are_not_passed_in_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("job_count", [1, 60])
-def test_a_page_of_jobs_takes_six_queries(django_assert_num_queries, job_count) -> None:
+def test_a_page_of_jobs_takes_eight_queries(django_assert_num_queries, job_count) -> None:
     jobs = [rows.job(f"job-{number}") for number in range(job_count)]
     for job in jobs:
         rows.run(job)
         rows.schedule(job)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):  # two of them once a second only: freezes and blackouts
         activity_of(*jobs)
+
+
+def test_what_a_calendar_closes_is_not_the_next_run() -> None:
+    job = rows.job()
+    week = Calendar.objects.create(tenant=job.tenant, name="Week", slug="week")
+    saturday = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    rows.schedule(job, "0 9 * * *", timezone="UTC", calendar=week, next_fire_at=saturday)
+    assert activity_of(job)[job.pk].next_fire_at == datetime(2026, 11, 23, 9, tzinfo=UTC)
+    [fire] = next_fire_times(Schedule.objects.all())
+    assert fire.at == datetime(2026, 11, 23, 9, tzinfo=UTC)

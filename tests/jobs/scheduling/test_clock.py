@@ -13,13 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from kombu import pools
 
 from jobs import dbclock
-from jobs.bells import MOST_BELLS_AT_ONCE
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.scheduling import clock
-from jobs.scheduling.clock import Bells, LedgerScheduler, next_fire, next_retry, ring_for_waiting, seconds_until
+from jobs.scheduling.clock import LedgerScheduler, next_fire, next_retry, ring_for_waiting, seconds_until
 from jobs.scheduling.due import lock_due
 from jobs.scheduling.tick import tick
-from jobs.states import RunStatus
+from jobs.states import RunStatus, WaitReason
 from tests.jobs import rows as base
 from tests.jobs.engine import rows
 
@@ -178,35 +177,32 @@ def test_a_due_run_is_rung_for_where_a_living_worker_serves_its_queue(broker):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_is_not_rung_beyond_its_slots_in_one_pass(broker):
-    bells = Bells()
-    for _batch in range(3):
-        with transaction.atomic():
-            bells.ring_on_commit(["default"] * (MOST_BELLS_AT_ONCE - 10) + ["gpu"])
-    assert (broker.bells("default"), broker.bells("gpu")) == (MOST_BELLS_AT_ONCE, 3)
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_batch_that_is_rolled_back_rings_for_nothing(broker):
+    base.schedule(rows.job(), "1m", kind="interval", at=T0 - 61 * SECOND, next_fire_at=T0 - SECOND)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        Bells().ring_on_commit(["default"])
+        assert tick(T0).runs == 1
         _ = 1 / 0
     assert broker.bells() == 0
 
 
+def test_beat_tells_the_ringer_how_many_bells_wake_the_workers_of_a_queue(broker, monkeypatch):
+    told: list[dict[str, int]] = []
+    monkeypatch.setattr(clock, "know_enough", lambda slots: told.append(dict(slots)))
+    worker("default", "gpu", capacity=64)
+    worker("default", name="w2", capacity=3)
+    worker("default", name="w3", capacity=9, stopped_at=dbclock.now())
+    ring_for_waiting(dbclock.now())
+    assert told == [{"default": 2, "gpu": 1}]
+
+
 @pytest.mark.django_db(transaction=True)
-def test_once_the_broker_does_not_answer_no_more_is_tried_in_this_pass(broker):
-    current_app.conf.broker_url = "redis://127.0.0.1:1/0"  # nobody listens there
-    _reset_pools()
-    bells = Bells()
-    with transaction.atomic():
-        bells.ring_on_commit(["default"])
-    assert bells._is_deaf
-    current_app.conf.broker_url = "memory://"
-    _reset_pools()
-    with transaction.atomic():
-        bells.ring_on_commit(["default"])
-    assert broker.bells() == 0
+def test_beat_says_of_a_queue_that_no_worker_serves_why_its_runs_wait(beat):
+    now = dbclock.now()
+    worker("default")
+    waiting = base.run(rows.job("lonely", queue="nobody"), RunStatus.QUEUED, at=now - 10 * SECOND)
+    beat.tick()
+    waiting.refresh_from_db()
+    assert (waiting.wait_reason, "nobody" in waiting.reason) == (WaitReason.NO_CAPABLE_WORKER, True)
 
 
 # --- several beats ---

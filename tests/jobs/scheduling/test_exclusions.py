@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.scheduling.calendars import DayMark, FreezeSpan, Window, WorkCalendar
-from jobs.scheduling.exclusions import MERGED, MOVED, RUNS, SKIPPED, OpenTrigger, Rule, next_moment, outcome_of, outlook
+from jobs.scheduling.exclusions import (
+    MERGED,
+    MOVED,
+    RUNS,
+    SKIPPED,
+    OpenTrigger,
+    Rule,
+    next_moment,
+    next_start,
+    outcome_of,
+    outlook,
+)
 from jobs.scheduling.plan import Until, plan
 from jobs.scheduling.triggers import parse_trigger
 
@@ -287,3 +298,30 @@ def test_law_open_times_are_counted_as_they_are_listed(expression, zone, days, h
     rule = Rule(calendar=WorkCalendar(timezone=zone, days=days), windows=(window,))
     trigger = OpenTrigger(cron(expression, zone), rule, until)
     assert trigger.count(starts, until) == len(trigger.between(starts, until, 100_000))
+
+
+@pytest.mark.parametrize(
+    ("policy", "after", "expected"),
+    [
+        ("skip", "2026-11-20T10:00Z", "2026-11-23T09:00Z"),  # a Friday; Saturday and Sunday are closed
+        ("run_after", "2026-11-20T10:00Z", "2026-11-23T09:00Z"),
+        ("run_before", "2026-11-20T08:00Z", "2026-11-20T09:00Z"),
+        ("skip", "2026-11-19T08:00Z", "2026-11-19T09:00Z"),
+    ],
+)
+def test_the_next_start_is_an_open_moment(policy, after, expected) -> None:
+    rule = Rule(calendar=WEEK, policy=policy)
+    assert next_start(cron("0 9 * * *"), rule, at(after.replace("Z", "+00:00"))) == at(expected.replace("Z", "+00:00"))
+
+
+def test_the_next_start_may_be_where_a_closed_time_is_moved_to() -> None:
+    saturdays = cron("0 9 * * 6")
+    friday = at("2026-11-20T08:00+00:00")
+    assert next_start(saturdays, Rule(calendar=WEEK, policy="run_before"), friday) == at("2026-11-20T09:00+00:00")
+    assert next_start(saturdays, Rule(calendar=WEEK, policy="run_after"), friday) == at("2026-11-23T09:00+00:00")
+    assert next_start(saturdays, Rule(calendar=WEEK, policy="skip"), friday) is None
+
+
+def test_without_a_rule_the_next_start_is_the_next_fire_time() -> None:
+    after = at("2026-11-20T10:00+00:00")
+    assert next_start(cron("0 9 * * *"), Rule(), after) == at("2026-11-21T09:00+00:00")
