@@ -63,6 +63,8 @@ def database() -> Iterator[Finding]:
     yield Finding(
         name="Migrations", ok=not pending, detail=pending or "all applied", advice="Run: python manage.py migrate"
     )
+    yield from _skip_locked()
+    yield from _autovacuum()
     yield from _mysql_time_zones()
     yield from _clock()
 
@@ -76,6 +78,33 @@ def _sqlite_version() -> tuple[int, ...]:
     import sqlite3
 
     return tuple(map(int, sqlite3.sqlite_version.split(".")))
+
+
+def _skip_locked() -> Iterator[Finding]:
+    if connection.vendor == "sqlite":
+        return
+    can = connection.features.has_select_for_update_skip_locked
+    yield Finding(
+        name="Row locks",
+        ok=can,
+        detail="several schedulers and workers share the work" if can else "SKIP LOCKED is missing",
+        advice="Use MariaDB 10.6, MySQL 8.0.1, PostgreSQL: without it they wait for each other.",
+    )
+
+
+def _autovacuum() -> Iterator[Finding]:
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW autovacuum")
+        row = cursor.fetchone()
+    is_on = bool(row and row[0] == "on")
+    yield Finding(
+        name="Autovacuum",
+        ok=is_on,
+        detail="on" if is_on else "off",
+        advice="Switch it on (autovacuum = on): every run leaves dead rows, and the ledger slows down without it.",
+    )
 
 
 def _mysql_time_zones() -> Iterator[Finding]:

@@ -47,6 +47,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Data"),
         [
             Entry(_("Datasources"), "database", "datasources.datasource"),
+            Entry(_("Write approvals"), "how_to_reg", "datasources.writeapproval"),
             Entry(_("Secrets"), "key", "datasources.secret"),
         ],
     ),

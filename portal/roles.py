@@ -9,6 +9,7 @@ VIEW = [
     "jobs.view_blackout",
     "jobs.view_freeze",
     "datasources.view_datasource",
+    "datasources.view_writeapproval",
 ]
 OPERATE = [*VIEW, "jobs.run_job"]
 EDIT = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from portal import diagnosis
@@ -66,3 +67,23 @@ def test_a_damaged_key_is_found(settings: Any) -> None:
 
 def test_the_databases_clock_is_read_as_an_instant() -> None:
     assert abs((diagnosis.database_now() - timezone.now()).total_seconds()) < 5
+
+
+@pytest.mark.ledger("postgresql")
+def test_a_server_that_never_cleans_up_is_found() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW autovacuum")
+        (state,) = cursor.fetchone()
+    [found] = [one for one in diagnosis.database() if one.name == "Autovacuum"]
+    assert (found.ok, found.detail) == (state == "on", state)
+
+
+@pytest.mark.ledger("postgresql", "mysql")
+def test_a_server_that_cannot_share_the_work_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def row_locks() -> Finding:
+        [found] = [one for one in diagnosis.database() if one.name == "Row locks"]
+        return found
+
+    assert row_locks().ok
+    monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", False)
+    assert (row_locks().ok, row_locks().detail) == (False, "SKIP LOCKED is missing")

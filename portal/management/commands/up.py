@@ -1,6 +1,7 @@
 """Starts everything on this machine: `manage.py up`, behind `make run`."""
 
 import os
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,7 +11,6 @@ from django.db import DatabaseError
 
 from portal.supervisor.errors import StartError, sentence
 from portal.supervisor.prepare import prepare
-from portal.supervisor.run import Supervisor
 
 
 class Command(BaseCommand):
@@ -30,26 +30,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            code = self._prepare() if options["prepare_only"] else self._supervise()
+            if not options["prepare_only"]:
+                self._supervise()
+            self._prepare()
         except StartError as error:
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             raise CommandError(f"The database can't be used: {str(error).strip().splitlines()[0]}") from None
         except OSError as error:
             raise CommandError(sentence(error)) from None
-        if code:
-            raise SystemExit(code)
 
-    def _prepare(self) -> int:
+    def _prepare(self) -> None:
         self.check(fail_level=40)
         prepare(self._say)
-        return 0
 
-    def _supervise(self) -> int:
-        supervisor = Supervisor(
-            data_dir=settings.DATA_DIR, base_dir=settings.BASE_DIR, environ=os.environ, say=self._say
-        )
-        return supervisor.run()
+    def _supervise(self) -> None:
+        """This process becomes the supervisor: same pid, same terminal, a fifth of the memory."""
+        self.stdout.flush()
+        os.environ["DATA_DIR"] = str(settings.DATA_DIR)
+        os.chdir(settings.BASE_DIR)
+        os.execv(sys.executable, [sys.executable, "-m", "portal.supervisor"])  # noqa: S606 - our own
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
