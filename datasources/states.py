@@ -1,4 +1,4 @@
-"""PURE: the life of a write approval."""
+"""PURE: the life of a write approval, and what the query console does."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +9,15 @@ class ApprovalStatus(models.TextChoices):
     APPROVED = "approved", _("Approved")
     REFUSED = "refused", _("Refused")
     USED = "used", _("Used")
+
+
+class QueryMode(models.TextChoices):
+    """How a text is run by hand. Only `WRITE` leaves anything behind."""
+
+    READ = "read", _("Run, read-only")
+    PLAN = "plan", _("Explained")
+    REHEARSE = "rehearse", _("Rehearsed")
+    WRITE = "write", _("Changed data")
 
 
 TRANSITIONS: dict[str, frozenset[str]] = {

@@ -47,6 +47,8 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Data"),
         [
             Entry(_("Datasources"), "database", "datasources.datasource"),
+            Entry(_("Query console"), "terminal", "datasources.queryrecord:console"),
+            Entry(_("SQL scripts"), "code_blocks", "datasources.sqlscript"),
             Entry(_("Write approvals"), "how_to_reg", "datasources.writeapproval"),
             Entry(_("Secrets"), "key", "datasources.secret"),
         ],

@@ -10,6 +10,7 @@ VIEW = [
     "jobs.view_freeze",
     "datasources.view_datasource",
     "datasources.view_writeapproval",
+    "datasources.view_sqlscript",
 ]
 OPERATE = [*VIEW, "jobs.run_job"]
 EDIT = [
@@ -19,6 +20,8 @@ EDIT = [
     "jobs.add_calendar", "jobs.change_calendar", "jobs.delete_calendar",
     "jobs.add_blackout", "jobs.change_blackout", "jobs.delete_blackout",
     "datasources.use_datasource", "datasources.use_secret", "datasources.view_secret",
+    "datasources.use_sqlscript", "datasources.add_sqlscript", "datasources.change_sqlscript",
+    "datasources.delete_sqlscript", "datasources.view_queryrecord",
 ]  # fmt: skip
 ADMINISTER = [
     *EDIT,

@@ -1,7 +1,8 @@
-"""Admin pages of datasources and secrets."""
+"""Admin pages of datasources, secrets, SQL scripts, and the query console."""
 
 from datasources.admin.approval import WriteApprovalAdmin
 from datasources.admin.datasource import DataSourceAdmin
+from datasources.admin.script import SqlScriptAdmin
 from datasources.admin.secret import SecretAdmin
 
-__all__ = ["DataSourceAdmin", "SecretAdmin", "WriteApprovalAdmin"]
+__all__ = ["DataSourceAdmin", "SecretAdmin", "SqlScriptAdmin", "WriteApprovalAdmin"]

@@ -9,6 +9,8 @@ from guardian.models import UserObjectPermissionBase
 from accounts.models import TenantOwned
 from portal.lib.encrypted import EncryptedTextField
 
+DEFAULT_MAX_AFFECTED = 1000  # rows one run may change before a second person is asked
+
 
 class DataSource(TenantOwned):
     """A connection of one tenant. `params` is what the driver's `Params` allows; the password is apart."""
@@ -26,6 +28,7 @@ class DataSource(TenantOwned):
         _("changed rows at most"),
         null=True,
         blank=True,
+        default=DEFAULT_MAX_AFFECTED,
         help_text=_("More than this in one run is undone until a second person approves it. Empty: no limit."),
     )
     tested_at = models.DateTimeField(_("last tested"), null=True, blank=True, editable=False)

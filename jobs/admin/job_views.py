@@ -2,14 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from accounts.models import User
 from accounts.permissions import can
@@ -18,44 +16,18 @@ from jobs.admin.run_page import definition_diff, definition_parts
 from jobs.models import Job, JobRevision
 from jobs.runparams import RunParam, RunParamsError
 from jobs.states import ACTIVE, Origin
+from portal.lib.runparamforms import ParamsForm
 
 if TYPE_CHECKING:
     from jobs.admin.job_admin import JobAdmin
 
 MOST_REVISIONS = 100
-INPUT_TYPES = {"int": "number", "float": "number", "date": "date", "datetime": "datetime-local"}
 
 
-class RunForm(forms.Form):
-    """One field for each parameter the published revision asks for; `jobs.runparams` judges the values."""
+class RunForm(ParamsForm):
+    """One field for each parameter the published revision asks for."""
 
-    def __init__(self, params: list[RunParam], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params = params
-        self.asks_despite_freeze = False
-        for param in params:
-            self.fields[param.name] = field_for(param)
-
-    def values(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
-
-
-def field_for(param: RunParam) -> forms.Field:
-    common: dict[str, Any] = {
-        "label": param.title,
-        "help_text": param.help,
-        "required": False,  # said in whole sentences by jobs.runparams
-        "initial": param.default,
-    }
-    if param.type == "bool":
-        return forms.BooleanField(widget=UnfoldBooleanSwitchWidget(), **common)
-    if param.type == "choice":
-        choices = [*([] if param.required and param.default else [("", "–")]), *((c, c) for c in param.choices)]
-        return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget(), **common)
-    attrs = {"type": INPUT_TYPES.get(param.type, "text"), "autocomplete": "off"}
-    limits = {"min": param.min, "max": param.max, "step": "any" if param.type == "float" else None}
-    attrs |= {name: str(value) for name, value in limits.items() if value is not None}
-    return forms.CharField(widget=UnfoldAdminTextInputWidget(attrs=attrs), **common)
+    asks_despite_freeze = False
 
 
 def run_now(request: HttpRequest, page: "JobAdmin", job: Job) -> HttpResponse:

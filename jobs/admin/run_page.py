@@ -1,6 +1,5 @@
 """What the page of one run shows."""
 
-import difflib
 import json
 import signal
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from jobs.admin import run_parts
 from jobs.logquota import was_cut_by_quota
 from jobs.models import Attempt, JobRevision, LogChunk, Run
 from jobs.states import ACTIVE, FAILURE, LogDeletion, RunStatus
+from portal.lib.textdiff import unified
 
 MOST_ROWS = 200
 MOST_PLAIN_CHUNKS = 200
@@ -172,7 +172,9 @@ def definition_parts(revision: JobRevision) -> dict[str, Any]:
     """What exactly ran: the script by itself, the rest as JSON."""
     definition = dict(revision.definition)
     params = dict(definition.get("params") or {})
-    name = next((each for each in ("script", "sql") if isinstance(params.get(each), str)), "")
+    name = next(
+        (each for each in ("sql", "script") if isinstance(params.get(each), str)), ""
+    )  # a SQL job's script is a slug
     script = params.pop(name, "") if name else ""
     return {"script": script, "rest": pretty({**definition, "params": params})}
 
@@ -180,16 +182,9 @@ def definition_parts(revision: JobRevision) -> dict[str, Any]:
 def definition_diff(old: JobRevision, new: JobRevision) -> list[tuple[str, str]]:
     """(class, line): "add", "del", "at" or "" for each line of a unified diff of two revisions."""
     before, after = (_lines(revision) for revision in (old, new))
-    found = difflib.unified_diff(before, after, f"#{old.number}", f"#{new.number}", lineterm="", n=4)
-    return [(_line_class(line), line) for line in found]
+    return unified(before, after, (f"#{old.number}", f"#{new.number}"))
 
 
 def _lines(revision: JobRevision) -> list[str]:
     parts = definition_parts(revision)
     return [*parts["rest"].splitlines(), "", *str(parts["script"]).splitlines()]
-
-
-def _line_class(line: str) -> str:
-    if line.startswith(("---", "+++", "@@")):
-        return "at"
-    return {"+": "add", "-": "del"}.get(line[:1], "")

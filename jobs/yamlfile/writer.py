@@ -10,6 +10,7 @@ import yaml
 
 from accounts.models import Tenant
 from datasources.models import DataSource, Secret
+from datasources.models.datasource import DEFAULT_MAX_AFFECTED
 from jobs.catalog import definition_of
 from jobs.definitions import JobDefinition, plain
 from jobs.models import Blackout, Calendar, Job, Schedule
@@ -151,7 +152,7 @@ def datasource_entry(source: DataSource) -> dict[str, Any]:
     entry["params"] = source.params
     if not source.is_read_only:
         entry["read_only"] = False
-    if source.max_affected_rows is not None:
+    if source.max_affected_rows != DEFAULT_MAX_AFFECTED:  # null, said in so many words, is no limit
         entry["max_affected_rows"] = source.max_affected_rows
     if not source.is_active:
         entry["active"] = False

@@ -20,7 +20,18 @@ def adjust_writeapproval(row, word):
     row.decided_by = second and second.user
 
 
+def adjust_sqlscript(row, word):
+    row.slug = word().lower()
+
+
+def adjust_sqlscriptversion(row, word):
+    row.text = f"SELECT '{word()}' AS {word()}"
+    row.parameters = [{"name": "day", "default": word()}]
+
+
 HOOKS = {
+    "datasources.sqlscript": adjust_sqlscript,
+    "datasources.sqlscriptversion": adjust_sqlscriptversion,
     "datasources.writeapproval": adjust_writeapproval,
     "datasources.datasource": adjust_datasource,
     "datasources.secret": adjust_secret,

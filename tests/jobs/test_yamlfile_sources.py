@@ -41,3 +41,14 @@ def test_a_limit_of_changed_rows_goes_in_and_out(apply):
 def test_a_limit_is_lifted_in_so_many_words_only(apply, more, limit):
     apply(", max_affected_rows: 500")
     assert apply(more).max_affected_rows == limit
+
+
+@pytest.mark.parametrize(
+    ("more", "limit", "written"), [("", 1000, ""), (", max_affected_rows: null", None, "max_affected_rows: null")]
+)
+def test_a_new_datasource_has_a_limit_unless_the_file_says_none(apply, more, limit, written):
+    assert apply(more).max_affected_rows == limit
+    out = io.StringIO()
+    call_command("export", "--tenant", "acme", stdout=out)
+    assert ("max_affected_rows" in out.getvalue()) == bool(written)
+    assert written in out.getvalue()
