@@ -60,7 +60,7 @@ def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
     worker = Worker(name=sender, queues=queues, capacity=capacity)
     worker.wakeup = Wakeup(
         submit=lambda function: _submit(instance, function),
-        serve=lambda queue: execute.work(worker, queue, is_bell=False),
+        serve=lambda queue, claimed: execute.work(worker, queue, is_bell=False, claimed=claimed),
     )
     _workers[:] = [worker]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import Error as DatabaseError
 from django.db import OperationalError, close_old_connections, connection
@@ -19,7 +19,7 @@ from jobs.engine.finish import Finished, finish_many
 class Turn:
     """What one slot wants: settle `finished`, and get a run of `queue` (an empty name: none).
 
-    `is_bell`: a bell has woken it, so it wants to know whether there are runs for idle slots too.
+    `is_bell`: a bell has woken it, so it takes runs for idle slots too.
     """
 
     queue: str = ""
@@ -32,19 +32,22 @@ class Served:
     """`written` is None when nothing was to be settled, False when the attempt was fenced.
 
     `unsettled` is what the database said instead: the result must be kept and brought again. `unclaimed` is why no
-    run could be claimed, which is nobody's loss. `more` is for how many idle slots there is something to do besides.
+    run could be claimed, which is nobody's loss. `extras` are runs for idle slots, `more` is for how many others of
+    them there is something to do besides.
     """
 
     written: bool | None = None
     claimed: Claimed | None = None
     unsettled: Exception | None = None
     unclaimed: Exception | None = None
+    extras: list[Claimed] = field(default_factory=list)
     more: int = 0
 
 
 log = logging.getLogger(__name__)
 CLOSING_SECONDS = 5.0
 MOST_DEADLOCKS = 5
+MOST_EXTRAS = 32  # one bell's; the slots that it wakes besides claim for themselves, and other workers may be quicker
 LINGER_SECONDS = 0.02  # when slots come faster than that, they share a transaction
 Claim = Callable[[str, int], list[Claimed]]
 
@@ -52,11 +55,15 @@ Claim = Callable[[str, int], list[Claimed]]
 class Desk:
     """Thread-safe. `claim(queue, count)` gives up to `count` runs that this worker now holds.
 
-    `more(queue)` says for how many idle slots of this worker there is something to do.
+    `idle()` is how many slots have nothing to do, those who ask included; `more(queue)` for how many of them there is
+    something to do.
     """
 
-    def __init__(self, claim: Claim, more: Callable[[str], int] = lambda queue: 0) -> None:
+    def __init__(
+        self, claim: Claim, more: Callable[[str], int] = lambda queue: 0, idle: Callable[[], int] = lambda: 0
+    ) -> None:
         self._claim = claim
+        self._idle = idle
         self._more = more
         self._combiner: Combiner[Turn, Served] = Combiner(self._serve, linger=LINGER_SECONDS)
 
@@ -94,12 +101,14 @@ class Desk:
                     ticket.answer.unclaimed = error  # type: ignore[union-attr]
 
     def _give(self, queue: str, asking: Sequence[Ticket[Turn, Served]]) -> None:
-        claimed = self._claim(queue, len(asking))
         # A bell's ticket first: it goes on to wake others.
         asking = sorted(asking, key=lambda ticket: not ticket.ask.is_bell)
+        extras = min(max(self._idle() - len(asking), 0), MOST_EXTRAS) if asking[0].ask.is_bell else 0
+        claimed = self._claim(queue, len(asking) + extras)
         for ticket, each in zip(asking, claimed, strict=False):
             ticket.answer.claimed = each  # type: ignore[union-attr]
-        if len(claimed) == len(asking) and asking[0].ask.is_bell:
+        asking[0].answer.extras = claimed[len(asking) :]  # type: ignore[union-attr]
+        if len(claimed) == len(asking) + extras and asking[0].ask.is_bell:
             asking[0].answer.more = self._more(queue)  # type: ignore[union-attr]
 
     def _settle(self, tickets: Sequence[Ticket[Turn, Served]]) -> None:

@@ -50,13 +50,14 @@ log = logging.getLogger(__name__)
 DATABASE_RETRY_SECONDS = 2.0
 
 
-def work(worker: Worker, queue: str, *, is_bell: bool = True) -> int:
+def work(worker: Worker, queue: str, *, is_bell: bool = True, claimed: Claimed | None = None) -> int:
     """Claim and execute runs of the queue until nothing is eligible. Returns how many were executed.
 
-    A bell (not a slot that another one has woken) that finds a run wakes the idle slots, where there are more.
+    It begins with the one that was `claimed` for it. A bell (not a slot that another one has woken) takes runs for
+    the idle slots too, and wakes those for which there are more.
     """
     done = 0
-    claimed = _hand_in(worker, queue, None, is_bell=is_bell)
+    claimed = claimed or _hand_in(worker, queue, None, is_bell=is_bell)
     while claimed is not None:
         with about(run_id=claimed.run.pk, job_id=claimed.run.job_id, attempt=claimed.attempt.number):
             execution, finished = execute(worker, claimed)
@@ -117,6 +118,7 @@ def _hand_in(worker: Worker, queue: str, finished: Finished | None, *, is_bell: 
     """Settle what was finished and get the next run. Without a ledger the result goes to the spool."""
     turn = Turn(queue=queue if worker.is_claiming else "", finished=finished, is_bell=is_bell)
     served = worker.desk.turn(turn)
+    worker.hand_out(queue, served.extras)
     if served.more:
         worker.desk.expect(served.more)
         worker.wakeup.wake(queue, served.more)

@@ -50,7 +50,7 @@ class Worker:
         self.name = name
         self.queues = queues
         self.capacity = capacity
-        self.desk = Desk(self._claim, self._more)
+        self.desk = Desk(self._claim, self._more, self._idle)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
         self.wakeup = Wakeup()
         self.is_draining = False  # for good: the process is to end
@@ -140,10 +140,21 @@ class Worker:
         prepare(claimed)
         return claimed
 
+    def _idle(self) -> int:
+        """Slots that hold nothing and that nobody has told to come."""
+        with self._lock:
+            return self.capacity - len(self._held) - self.wakeup.waking if self.wakeup.can_wake else 0
+
     def _more(self, queue: str) -> int:
         with self._lock:
             idle = self.capacity - len(self._held)
         return self.wakeup.wanted(queue, self.node.slot, idle=idle)
+
+    def hand_out(self, queue: str, claimed: list[Claimed]) -> None:
+        """Have idle slots execute these. Those without a slot are orphans, which the sweep gives back."""
+        for each in self.wakeup.hand_out(queue, claimed):
+            with self._lock:
+                self._held.pop(each.attempt.pk, None)
 
     def held_jobs(self) -> list[Job]:
         """The job of each run this process holds, executing or about to."""

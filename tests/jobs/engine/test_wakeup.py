@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from jobs.engine import published
 from jobs.engine.combine import Ticket
-from jobs.engine.desk import Desk, Served, Turn
+from jobs.engine.desk import MOST_EXTRAS, Desk, Served, Turn
 from jobs.engine.wakeup import Wakeup
-from jobs.states import Origin
+from jobs.engine.worker import Worker
+from jobs.models import Run
+from jobs.states import Origin, RunStatus
 from tests.jobs.engine import rows
 
 pytestmark = pytest.mark.django_db
@@ -71,23 +74,54 @@ def test_a_pool_that_is_shut_down_is_no_trouble():
 
     waking = Wakeup(submit=refuse)
     waking.wake("default", 3)
-    assert waking._waking == 0
+    assert waking.waking == 0
+    refused: list[Any] = ["run"]
+    assert waking.hand_out("default", refused) == refused
 
 
 def test_a_slot_that_fails_harms_nobody(caplog):
     submitted: list = []
-    waking = Wakeup(submit=submitted.append, serve=lambda queue: 1 // 0)
+    waking = Wakeup(submit=submitted.append, serve=lambda queue, claimed: 1 // 0)
     waking.wake("default", 1)
     come(submitted)
     assert "A slot that was woken failed" in caplog.text
 
 
+def test_a_run_is_handed_to_the_slot_that_comes_for_it():
+    submitted: list = []
+    served: list[tuple[str, Any]] = []
+
+    def serve(queue: str, claimed: Any) -> int:
+        served.append((queue, claimed))
+        return 1
+
+    waking = Wakeup(submit=submitted.append, serve=serve)
+    runs: list[Any] = ["first", "second"]
+    assert waking.hand_out("default", runs) == []
+    assert waking.waking == 0, "they hold a run already, so they are not counted twice"
+    come(submitted)
+    come(submitted)
+    assert served == [("default", "second"), ("default", "first")]
+
+
+def test_a_run_that_no_slot_comes_for_is_given_back_by_the_sweep(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    worker = Worker(name="w", queues=["default"], capacity=4)
+    worker.node = rows.node()
+    rows.queued(rows.job("lonely"))
+    claimed = rows.take(worker.node)
+    worker._held[claimed.attempt.pk] = claimed.run.job
+    worker.hand_out("default", [claimed])  # without threads of its own
+    for _look in range(2):
+        worker._orphans.release(worker.node, set(worker._held))
+    assert Run.objects.get(pk=claimed.run.pk).status == RunStatus.QUEUED
+
+
 # --- at the desk ---
 
 
-def serve(turns: list[Turn], *, claimed: int) -> list[Served]:
-    asked: list[str] = []
-    desk = Desk(lambda queue, count: ["run"] * min(count, claimed), lambda queue: asked.append(queue) or 7)  # type: ignore[list-item,func-returns-value]
+def serve(turns: list[Turn], *, claimed: int, idle: int = 0) -> list[Served]:
+    desk = Desk(lambda queue, count: ["run"] * min(count, claimed), lambda queue: 7, lambda: idle)  # type: ignore[list-item]
     tickets: list[Ticket[Turn, Served]] = [Ticket(turn) for turn in turns]
     desk._serve(tickets)
     return [ticket.answer for ticket in tickets if ticket.answer is not None]
@@ -102,6 +136,25 @@ BELL, SLOT = Turn(queue="default", is_bell=True), Turn(queue="default")
 )
 def test_only_a_bell_that_left_nobody_without_a_run_looks_for_more(turns, claimed, more):
     assert [served.more for served in serve(turns, claimed=claimed)] == more
+
+
+@pytest.mark.parametrize(
+    ("turns", "waiting", "idle", "extras", "more"),
+    [
+        ([BELL], 9, 4, [3], [7]),  # itself is one of the four
+        ([BELL], 3, 4, [2], [0]),
+        ([BELL], 1, 4, [0], [0]),
+        ([SLOT], 9, 4, [0], [0]),
+        ([SLOT, BELL], 9, 4, [0, 2], [0, 7]),
+        ([BELL], 99, 99, [MOST_EXTRAS], [7]),
+        ([BELL], 9, 0, [0], [7]),
+    ],
+)
+def test_a_bell_takes_runs_for_the_idle_slots_too(turns, waiting, idle, extras, more):
+    answers = serve(turns, claimed=waiting, idle=idle)
+    assert all(answer.claimed for answer in answers)
+    assert [len(answer.extras) for answer in answers] == extras
+    assert [answer.more for answer in answers] == more
 
 
 def test_definitions_and_log_caps_are_read_ahead_for_all_claimed_at_once(django_assert_num_queries):
