@@ -33,6 +33,14 @@ class Severity(models.TextChoices):
         return list(type(self)).index(self)
 
 
+class Source(models.TextChoices):
+    """What an alert rule looks at."""
+
+    RESULT = "result", _("A job's result")
+    OUTCOME = "outcome", _("How runs end")
+    PORTAL = "portal", _("The portal itself")
+
+
 class IncidentStatus(models.TextChoices):
     """A resolved incident never opens again: what comes back is a new one."""
 
@@ -52,6 +60,27 @@ INCIDENT_TRANSITIONS: dict[IncidentStatus | None, frozenset[IncidentStatus]] = {
     I.ACKNOWLEDGED: frozenset({I.OPEN, I.RESOLVED}),
     I.RESOLVED: frozenset(),
 }
+
+
+class Happened(models.TextChoices):
+    """The kinds of lines in an incident's timeline."""
+
+    OPENED = "opened", _("Opened")
+    JOINED = "joined", _("One more alert")
+    LEFT = "left", _("Alert over")
+    BAD_RESULT = "bad_result", _("One more bad result")
+    REMINDED = "reminded", _("Reminder")
+    FLAPPING = "flapping", _("Flapping")
+    SETTLED = "settled", _("Calmed down")
+    NOTIFIED = "notified", _("Notification")
+    ESCALATED = "escalated", _("Escalated")
+    ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+    REOPENED = "reopened", _("Acknowledgement taken back")
+    OWNED = "owned", _("Owner")
+    SNOOZED = "snoozed", _("Snoozed")
+    WOKEN = "woken", _("Snooze over")
+    COMMENTED = "commented", _("Comment")
+    RESOLVED = "resolved", _("Resolved")
 
 
 class NotificationStatus(models.TextChoices):

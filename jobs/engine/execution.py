@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 
+from jobs import dbclock
 from jobs.engine.claim import Claimed
+from jobs.ledgersql import update_many
 from jobs.logs import LogWriter
+from jobs.models import Attempt
 
 
 class Interrupt(StrEnum):
@@ -61,3 +64,20 @@ class Execution:
             callbacks = list(self._on_extend)
         for callback in callbacks:
             callback(deadline)
+
+
+def note_runners(executions: Collection[Execution]) -> None:
+    """Which process owns a script, for a restarted worker; one that ends within a second never needs it."""
+    rows = [(each.claimed.attempt.pk, each.pid) for each in executions if each.pid and not each.is_noted]
+    if rows:
+        update_many(Attempt, ["id"], ["pid"], rows)
+    for each in executions:
+        each.is_noted = each.pid is not None
+
+
+def fence_expired(executions: Collection[Execution]) -> None:
+    """Scripts are ended by their runners; this is for SQL and HTTP, which wait in our own threads."""
+    boot = dbclock.boot_seconds()
+    for execution in executions:
+        if boot >= execution.deadline:
+            execution.interrupt(Interrupt.FENCED)

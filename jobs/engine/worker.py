@@ -7,7 +7,6 @@ import os
 import platform
 import threading
 from collections import deque
-from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +20,7 @@ from jobs.bells import ring
 from jobs.engine import fanout, machine, workfolders
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk
-from jobs.engine.execution import Execution, Interrupt
+from jobs.engine.execution import Execution, Interrupt, fence_expired, note_runners
 from jobs.engine.labels import label_waiting, warn_of_long_waits
 from jobs.engine.offer import Offer
 from jobs.engine.offers import offer_of
@@ -30,8 +29,7 @@ from jobs.engine.published import prepare
 from jobs.engine.reaper import reap, release_own_dead
 from jobs.engine.spool import Spool, replay_quietly
 from jobs.engine.wakeup import Wakeup
-from jobs.ledgersql import update_many
-from jobs.models import Attempt, Job, Run, WorkerNode
+from jobs.models import Job, Run, WorkerNode
 from jobs.runner.client import RunnerPool
 from jobs.states import RunStatus
 
@@ -187,7 +185,7 @@ class Worker:
                 log.warning("The database can't be reached; scripts go on.", extra={"error": str(error)})
             except Exception:
                 log.exception("The worker's watch failed; it goes on.")
-            self._fence_expired()
+            fence_expired(self.executions())
         connection.close()
 
     def watch(self) -> None:
@@ -228,27 +226,12 @@ class Worker:
             if asked is not None:
                 execution.interrupt(Interrupt.CANCELLED)
             confirmed.append(execution)
-        self._note_runners(confirmed)
+        note_runners(confirmed)
         if renew and confirmed:
             keys = [execution.claimed.run.pk for execution in confirmed]
             ours.filter(pk__in=keys).update(lease_until=dbclock.now() + self.lease)
             for execution in confirmed:
                 execution.extend(began + self.lease.total_seconds())
-
-    def _note_runners(self, executions: Collection[Execution]) -> None:
-        """Which process owns a script, for a restarted worker; one that ends within a second never needs it."""
-        rows = [(each.claimed.attempt.pk, each.pid) for each in executions if each.pid and not each.is_noted]
-        if rows:
-            update_many(Attempt, ["id"], ["pid"], rows)
-        for each in executions:
-            each.is_noted = each.pid is not None
-
-    def _fence_expired(self) -> None:
-        """Scripts are ended by their runners; this is for SQL and HTTP, which wait in our own threads."""
-        boot = dbclock.boot_seconds()
-        for execution in self.executions():
-            if boot >= execution.deadline:
-                execution.interrupt(Interrupt.FENCED)
 
     def _beat(self) -> None:
         running, busy, now = len(self.executions()), self.gate.reason, dbclock.now()
