@@ -1,6 +1,6 @@
 """WHO IS TOLD: rules, what they remember, incidents, channels and the outbox."""
 
-from alerts.models.book import RuleBook
+from alerts.models.book import OfficeTurn, RuleBook
 from alerts.models.channel import Channel
 from alerts.models.escalation import EscalationPolicy, EscalationStep, OnCallOverride, OnCallRota
 from alerts.models.hook import HookCall, IncomingHook
@@ -28,6 +28,7 @@ __all__ = [
     "NoticeMemory",
     "Notification",
     "NotificationRule",
+    "OfficeTurn",
     "OnCallOverride",
     "OnCallRota",
     "RuleBook",

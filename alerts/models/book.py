@@ -1,4 +1,4 @@
-"""What tells a process that its copy of a tenant's rules is old."""
+"""What processes share: how old their copies of the rules are, and whose turn it is."""
 
 from django.db import models
 
@@ -13,3 +13,17 @@ class RuleBook(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id}@{self.version}"
+
+
+class OfficeTurn(models.Model):
+    """Whose turn it is in a piece of work that one process at a time does: the row is locked while it is done.
+
+    `at` is when it was last done, so that others can tell when nobody does it any more.
+    """
+
+    name = models.CharField(max_length=20, unique=True)
+    holder = models.CharField(max_length=160, blank=True, default="")
+    at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Outage(models.Model):
     """`subject` is one of `jobs.outages.Subject`, or "queue:<name>". The row itself is the event to tell people of:
-    `notified_at` is NULL until somebody has been told.
+    `notified_at` is NULL until somebody has been told, `over_notified_at` until they have been told that it is over.
 
     While the outage lasts, `open_key` holds the subject: the unique index lets the whole cluster open one.
     """
@@ -20,6 +20,7 @@ class Outage(models.Model):
     notice_key = models.CharField(max_length=60, blank=True, default="", editable=False)
     notice_args = models.JSONField(default=dict, blank=True, editable=False)
     notified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    over_notified_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("outage")
