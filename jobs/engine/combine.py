@@ -63,19 +63,20 @@ class Combiner(Generic[Ask, Answer]):
         self._seen: deque[float] = deque()
         self._expected = 0
         self._expected_until = 0.0
+        self._rests_until = 0.0
         self._comes = threading.Event()
         self._clerk: threading.Thread | None = None
         self._is_closing = False
 
-    def do(self, ask: Ask) -> Answer | None:
-        """Wait until the wish has been served, by the clerk, this thread or another."""
+    def do(self, ask: Ask, *, is_urgent: bool = False) -> Answer | None:
+        """Wait until the wish has been served, by the clerk, this thread or another. An urgent one ends a rest."""
         ticket: Ticket[Ask, Answer] = Ticket(ask)
         with self._lock:
             if self._clerk is not None:
                 ticket.served = threading.Event()
             self._waiting.append(ticket)
             self._seen.append(time.monotonic())
-            if len(self._waiting) >= (self._expected or self._enough):
+            if is_urgent or len(self._waiting) >= (self._expected or self._enough):
                 self._are_enough.set()
         if ticket.served is not None:
             self._comes.set()
@@ -93,6 +94,11 @@ class Combiner(Generic[Ask, Answer]):
         """So many threads have just been told to come: the next serving waits a moment for them."""
         with self._lock:
             self._expected, self._expected_until = count, time.monotonic() + EXPECTED_SECONDS
+
+    def rest(self, seconds: float) -> None:
+        """Others need the machine more: for so long nothing is served, unless enough or an urgent one have come."""
+        with self._lock:
+            self._rests_until = max(self._rests_until, time.monotonic() + seconds)
 
     # --- the clerk ---------------------------------------------------------------------------------------------
     def hire_clerk(self, name: str, *, after_idling: Callable[[], None], leaving: Callable[[], None]) -> None:
@@ -128,6 +134,8 @@ class Combiner(Generic[Ask, Answer]):
             if missing and seconds > 0:
                 self._are_enough.wait(seconds)
             self._expected = 0
+        elif (rests := self._rests_until - time.monotonic()) > 0:
+            self._are_enough.wait(rests)
         elif self._linger and self._rate() * self._linger >= 1 and len(self._waiting) < self._enough:
             self._are_enough.wait(self._linger)
 

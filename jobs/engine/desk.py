@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 CLOSING_SECONDS = 5.0
 MOST_DEADLOCKS = 5
 MOST_EXTRAS = 32  # one bell's; the slots that it wakes besides claim for themselves, and other workers may be quicker
+REST_SECONDS, LONGEST_REST = 0.003, 0.05  # for each run that is about to start: what has ended can wait for it
 LINGER_SECONDS = 0.02  # when slots come faster than that, they share a transaction
 Claim = Callable[[str, int], list[Claimed]]
 
@@ -78,9 +79,13 @@ class Desk:
         """So many slots have just been woken."""
         self._combiner.expect(count)
 
+    def let_start(self, count: int) -> None:
+        """So many scripts are about to start."""
+        self._combiner.rest(min(count * REST_SECONDS, LONGEST_REST))
+
     def turn(self, turn: Turn) -> Served:
         """Settle first, then claim."""
-        served = self._combiner.do(turn)
+        served = self._combiner.do(turn, is_urgent=turn.is_bell)
         assert served is not None  # noqa: S101 - `_serve` answers or raises
         return served
 

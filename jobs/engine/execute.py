@@ -118,7 +118,9 @@ def _hand_in(worker: Worker, queue: str, finished: Finished | None, *, is_bell: 
     """Settle what was finished and get the next run. Without a ledger the result goes to the spool."""
     turn = Turn(queue=queue if worker.is_claiming else "", finished=finished, is_bell=is_bell)
     served = worker.desk.turn(turn)
-    worker.hand_out(queue, served.extras)
+    if served.extras:
+        worker.desk.let_start(len(served.extras))
+        worker.hand_out(queue, served.extras)
     if served.more:
         worker.desk.expect(served.more)
         worker.wakeup.wake(queue, served.more)

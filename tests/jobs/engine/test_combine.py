@@ -161,3 +161,34 @@ def test_a_clerk_looks_around_after_it_was_idle(monkeypatch):
     assert combiner.do(1) == 2
     assert said == ["idle"]
     combiner.dismiss_clerk(10)
+
+
+def test_a_rest_holds_back_what_can_wait_and_ends_with_an_urgent_one():
+    served: list[list[int]] = []
+
+    def serve(tickets):
+        served.append([ticket.ask for ticket in tickets])
+
+    combiner: Combiner[int, int] = Combiner(serve, enough=3)
+    combiner.rest(30)
+    patient = threading.Thread(target=combiner.do, args=(1,))
+    patient.start()
+    patient.join(0.2)
+    assert served == []
+    urgent = threading.Thread(target=combiner.do, args=(2,), kwargs={"is_urgent": True})
+    urgent.start()
+    patient.join(10)
+    urgent.join(10)
+    assert served == [[1, 2]]
+
+
+def test_a_rest_ends_when_enough_have_come():
+    served: list[list[int]] = []
+    combiner: Combiner[int, int] = Combiner(lambda tickets: served.append([each.ask for each in tickets]), enough=2)
+    combiner.rest(30)
+    threads = [threading.Thread(target=combiner.do, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(number for batch in served for number in batch) == [1, 2]
