@@ -26,6 +26,8 @@ from jobs.models import Job, Run
 ORDER = 8
 SMALL = 10_000
 Page = Callable[[], str]
+HOME = "home page"  # counts the runs of today, which are as many as come in a day: it has a limit of its own
+HOME_MS = 500
 PLAIN_FILES = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
@@ -104,7 +106,7 @@ def pages() -> dict[str, Page]:
     day = lambda days: (timezone.localtime() - timedelta(days=days)).date().isoformat()  # noqa: E731
     runs, jobs = "/admin/jobs/run/", "/admin/jobs/job/"
     return {
-        "home page": lambda: "/admin/",
+        HOME: lambda: "/admin/",
         "history": lambda: runs,
         "history, failures": lambda: f"{runs}?outcome=failures",
         "history, lost": lambda: f"{runs}?status__exact=lost",
@@ -142,9 +144,9 @@ def _compare(
                 unit="ms",
                 baseline="the same page at 10,000 runs",
                 baseline_value=quantile(taken["small"], 0.95) * 1000,
-                target=1.5,
+                target=HOME_MS if name == HOME else 1.5,
                 better="lower",
-                of="ratio",
+                of="value" if name == HOME else "ratio",
             )
 
 

@@ -185,7 +185,7 @@ def _take(runs: Sequence[Run], node: WorkerNode, *, now: datetime, lease: timede
         RunEvent,
         ["run", "reason_code", "reason", "reason_args"],
         [(run.pk, *waited_for(run)) for run in runs],
-        same={"old": RunStatus.QUEUED, "new": RunStatus.RUNNING, "at": now},
+        same={"old": RunStatus.QUEUED, "new": RunStatus.RUNNING, "at": now, "processed_at": now},
     )
     return [Claimed(run=run, attempt=attempt, boot=boot) for run, attempt in zip(runs, attempts, strict=True)]
 

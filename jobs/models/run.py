@@ -173,7 +173,10 @@ class Attempt(models.Model):
 
 
 class RunEvent(models.Model):
-    """A transition of a run. `processed_at` is NULL until the subscribers (alerts) have seen it."""
+    """A transition of a run. `processed_at` is NULL until the subscribers (alerts) have seen it.
+
+    That a run was queued or has started concerns none of them: such an event is written as seen where they are many.
+    """
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="events", verbose_name=_("run"))
     old = models.CharField(_("from"), max_length=20, blank=True, default="")

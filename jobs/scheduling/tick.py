@@ -193,7 +193,7 @@ _COLUMNS = (
     *("status", "reason_code", "reason", "reason_args", "queue", "priority", "claim_order_at", "ended_at"),
     *("is_container", "wait_reason"),
 )
-_EVENT_COLUMNS = ("run", "new", "reason_code", "reason", "reason_args")
+_EVENT_COLUMNS = ("run", "new", "processed_at", "reason_code", "reason", "reason_args")
 
 
 def _insert(work: _Batch) -> list[_Row]:
@@ -206,7 +206,8 @@ def _insert(work: _Batch) -> list[_Row]:
     same = {"origin": Origin.SCHEDULE, "created_at": work.now}
     made = insert_many(Run, _COLUMNS, values, same=same, unique="dedupe_key", returning=["id", "dedupe_key"])
     created = {int(pk): keyed[key] for pk, key in made}
-    events = [(pk, row.status, *_reason(row)) for pk, row in created.items()]
+    seen = {RunStatus.QUEUED: work.now}
+    events = [(pk, row.status, seen.get(row.status), *_reason(row)) for pk, row in created.items()]
     insert_many(RunEvent, _EVENT_COLUMNS, events, same={"at": work.now})
     _make_way(created, work.now)
     return list(created.values())
