@@ -178,7 +178,9 @@ class _Exchange:
     def _client(self, url: httpx.URL) -> httpx.Client:
         left = max(0.1, self.request.timeout - (time.monotonic() - self.started))
         timeout = httpx.Timeout(left, connect=min(left, CONNECT_SECONDS))
-        transport = _Pinned(checked_addresses(url), _tls(self.request.verify_tls), self.stop)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        addresses = checked_addresses(url.host, port, seconds=left)
+        transport = _Pinned(addresses, tls_context(self.request.verify_tls), self.stop)
         return httpx.Client(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
 
     def _opened(self, client: httpx.Client, url: httpx.URL) -> Any:
@@ -259,9 +261,9 @@ class _Pinned(httpx.BaseTransport):
         self.inner.close()
 
 
-def checked_addresses(url: httpx.URL) -> list[str]:
-    """Every address of the host, all of them allowed; HttpError otherwise."""
-    addresses = _resolved(url.host, url.port or (443 if url.scheme == "https" else 80))
+def checked_addresses(host: str, port: int, *, seconds: float = RESOLVE_SECONDS) -> list[str]:
+    """Every address of the host, all of them allowed; HttpError otherwise. For other protocols than HTTP too."""
+    addresses = resolved(host, port, seconds=seconds)
     for address in addresses:
         if not is_allowed(address):
             raise HttpError(
@@ -269,14 +271,14 @@ def checked_addresses(url: httpx.URL) -> list[str]:
                     "%(host)s is an internal address, which the portal does not connect to. A "
                     "platform admin can allow it in PORTAL_HTTP_ALLOWED_NETWORKS."
                 )
-                % {"host": url.host},
+                % {"host": host},
                 "address",
             )
     return addresses
 
 
-def _resolved(host: str, port: int) -> list[str]:
-    """getaddrinfo can't be interrupted, so it is left behind when it takes too long."""
+def resolved(host: str, port: int, *, seconds: float = RESOLVE_SECONDS) -> list[str]:
+    """The host's addresses, not checked. getaddrinfo can't be interrupted: it is left behind when it takes too long."""
     found: list[str] = []
     problems: list[Exception] = []
 
@@ -289,7 +291,7 @@ def _resolved(host: str, port: int) -> list[str]:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(RESOLVE_SECONDS)
+    thread.join(min(seconds, RESOLVE_SECONDS))
     if not found:
         raise HttpError(
             _("The host “%(host)s” was not found: check the address and the worker's name server.") % {"host": host}
@@ -298,7 +300,8 @@ def _resolved(host: str, port: int) -> list[str]:
 
 
 @lru_cache(maxsize=2)
-def _tls(verify: bool) -> ssl.SSLContext:
+def tls_context(verify: bool) -> ssl.SSLContext:
+    """For clients: the system's issuers and certifi's."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     if not verify:
