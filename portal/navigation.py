@@ -1,5 +1,6 @@
 """The sidebar: what leads where, for whom. An entry whose page is not registered, or not allowed, is left out."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from portal.mailsink.pages import is_shown as kept_mail_is_shown
 
 # Names an operator is likely to give; any other is shown as it is.
 ENVIRONMENTS: dict[str, str | Promise] = {
@@ -25,6 +28,7 @@ class Entry(NamedTuple):
     title: str | Promise
     icon: str
     target: str
+    is_shown: Callable[[HttpRequest], bool] = lambda request: True
 
 
 GROUPS: list[tuple[str | Promise, list[Entry]]] = [
@@ -62,6 +66,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Audit trail"), "policy", "accounts.auditentry"),
             Entry(_("Workers"), "dns", "jobs.workernode"),
             Entry(_("Queues"), "stacks", "jobs.queue"),
+            Entry(_("Kept mail"), "mark_email_unread", "admin:kept_mail", kept_mail_is_shown),
             Entry(_("Housekeeping"), "cleaning_services", "django_celery_beat.periodictask"),
         ],
     ),
@@ -92,6 +97,8 @@ def _mark_active(items: list[dict[str, Any]], path: str) -> None:
 
 
 def _item(entry: Entry, request: HttpRequest) -> dict[str, Any] | None:
+    if not entry.is_shown(request):
+        return None
     label, _colon, page = entry.target.partition(":")
     link = _page_of(label, page or "changelist", request) if "." in label else _named(entry.target)
     return {"title": entry.title, "icon": entry.icon, "link": link} if link else None

@@ -267,6 +267,9 @@ PORTAL_HTTP_ALLOWED_NETWORKS = env.list(
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env("PORTAL_MAIL_FROM", default="portal@localhost")
+# Where `make run` keeps mail while no mail server is set; empty: there is no such folder and no page of it.
+PORTAL_MAIL_FOLDER = env("PORTAL_MAIL_FOLDER", default="")
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env("LOG_FORMAT", default="text" if EMBEDDED or DEBUG or TESTING else "json")

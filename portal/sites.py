@@ -14,6 +14,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts import audit
 from accounts.admin_scope import user_of
 from accounts.views import switch_tenant
+from portal.mailsink import pages as mail_pages
 
 FOUND_PER_MODEL = 8
 SHORTEST_TERM = 2
@@ -28,7 +29,7 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern | URLResolver]:
         urls = [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
         switch = path("tenant/", self.admin_view(switch_tenant), name="switch_tenant")
-        return [switch, *urls]
+        return [switch, *mail_pages.urls(self), *urls]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Who belongs to no tenant and was granted nothing is told so, instead of being shown an empty house."""

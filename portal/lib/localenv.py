@@ -1,7 +1,7 @@
 """Lets `manage.py` in another terminal find the portal that `make run` has set up in DATA_DIR.
 
-`up` keeps its keys in DATA_DIR/secrets.json and its broker's port in DATA_DIR/runtime.json (both 0600). What the
-environment says always wins; without those files nothing happens.
+`up` keeps its keys in DATA_DIR/secrets.json and the ports of its broker and its mail server in DATA_DIR/runtime.json
+(both 0600). What the environment says always wins; without those files nothing happens.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ def load(data_dir: Path, environ: MutableMapping[str, str]) -> None:
         return
     for name in KEYS:
         _default(environ, name, secrets.get(name))
-    port = _read(data_dir / "runtime.json").get("broker_port")
+    runtime = _read(data_dir / "runtime.json")
+    port = runtime.get("broker_port")
     password = secrets.get("BROKER_PASSWORD")
     if port and password:
         _default(environ, "CELERY_BROKER_URL", f"redis://:{quote(str(password), safe='')}@127.0.0.1:{port}/0")
+    if runtime.get("mail_port") and not environ.get("EMAIL_URL") and not environ.get("EMAIL_URL_FILE"):
+        _default(environ, "EMAIL_URL", f"smtp://127.0.0.1:{runtime['mail_port']}")
+        _default(environ, "PORTAL_MAIL_FOLDER", str(data_dir / "mail"))
     _default(environ, "PORTAL_EMBEDDED", "1")
 
 

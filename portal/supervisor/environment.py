@@ -7,6 +7,8 @@ from pathlib import Path
 from portal.supervisor import broker, keys
 from portal.supervisor.errors import StartError
 
+MAIL_FOLDER = "mail"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -17,6 +19,7 @@ class Plan:
     port: int
     environment: dict[str, str]
     broker_config: Path | None  # None: a broker was given from outside
+    mail_port: int | None = None  # of the server that only keeps mail; None: a mail server was given from outside
 
     @property
     def address(self) -> str:
@@ -36,7 +39,9 @@ def web_port(environ: Mapping[str, str]) -> int:
     return int(text)
 
 
-def prepare(data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int | None) -> tuple[Plan, int | None]:
+def prepare(
+    data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int | None, kept_mail_port: int | None = None
+) -> tuple[Plan, int | None]:
     """Make the folders, keys and configuration of this start; also returns the embedded broker's port."""
     for folder in (data_dir, data_dir / "logs", data_dir / "files"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,12 +58,18 @@ def prepare(data_dir: Path, environ: Mapping[str, str], *, kept_broker_port: int
         port = broker.choose_port(kept_broker_port)
         config = broker.write_config(data_dir / "broker", port=port, password=made["BROKER_PASSWORD"])
         child["CELERY_BROKER_URL"] = broker.url(port=port, password=made["BROKER_PASSWORD"])
+    mail_port = None
+    if not is_given("EMAIL_URL", environ):
+        mail_port = broker.choose_port(kept_mail_port)
+        child["EMAIL_URL"] = f"smtp://127.0.0.1:{mail_port}"
+        child["PORTAL_MAIL_FOLDER"] = str(data_dir / MAIL_FOLDER)
     plan = Plan(
         data_dir=data_dir,
         bind=environ.get("BIND") or "127.0.0.1",
         port=web_port(environ),
         environment=child,
         broker_config=config,
+        mail_port=mail_port,
     )
     child["PORT"] = str(plan.port)
     child.setdefault("PORTAL_BASE_URL", plan.address)

@@ -65,14 +65,17 @@ class Supervisor:
     # --- start ---
     def _start(self, port: int) -> None:
         plan, broker_port = environment.prepare(
-            self.data_dir, self.environ, kept_broker_port=self.runtime.notes.get("broker_port")
+            self.data_dir,
+            self.environ,
+            kept_broker_port=self.runtime.notes.get("broker_port"),
+            kept_mail_port=self.runtime.notes.get("mail_port"),
         )
         self.plan = plan
         if not ports.is_free(plan.bind, port):
             raise StartError(
                 f"Port {port} on {plan.bind} is in use by another program. Choose another one: PORT={port + 1} make run"
             )
-        self.runtime.write(pid=os.getpid(), address=plan.address, broker_port=broker_port)
+        self.runtime.write(pid=os.getpid(), address=plan.address, broker_port=broker_port, mail_port=plan.mail_port)
         self._start_broker()
         self._prepare_ledger()
         for service in services.portal_services(plan):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portal.supervisor import broker
-from portal.supervisor.environment import Plan
+from portal.supervisor.environment import MAIL_FOLDER, Plan
 
-STOP_ORDER = ("beat", "web", "worker", "broker")
+STOP_ORDER = ("beat", "web", "worker", "mail", "broker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ def broker_service(plan: Plan) -> Service | None:
 
 
 def portal_services(plan: Plan) -> list[Service]:
-    return [_worker(plan), _beat(plan), _web(plan)]
+    mail = [_mail(plan)] if plan.mail_port is not None else []
+    return [*mail, _worker(plan), _beat(plan), _web(plan)]
 
 
 def _web(plan: Plan) -> Service:
@@ -63,6 +64,15 @@ def _beat(plan: Plan) -> Service:
     ]
     argv += ["--schedule", str(plan.data_dir / "beat-schedule")]
     return Service(name="beat", argv=tuple(argv), stop_seconds=10)
+
+
+def _mail(plan: Plan) -> Service:
+    folder = plan.data_dir / MAIL_FOLDER
+    return Service(
+        name="mail",
+        argv=(sys.executable, "-m", "portal.mailsink", str(plan.mail_port), str(folder)),
+        stop_seconds=5,
+    )
 
 
 def _log_level(environ: Mapping[str, str]) -> str:

@@ -24,6 +24,18 @@ def test_what_up_has_made_is_found(tmp_path):
     }
 
 
+def test_the_server_that_keeps_mail_is_found(tmp_path):
+    environ: dict[str, str] = {}
+    place = folder(tmp_path)
+    (place / "runtime.json").write_text(json.dumps({"mail_port": 7002}))
+    localenv.load(place, environ)
+    assert environ["EMAIL_URL"] == "smtp://127.0.0.1:7002"
+    assert environ["PORTAL_MAIL_FOLDER"] == str(place / "mail")
+    given = {"EMAIL_URL": "smtp://mail.example.com"}
+    localenv.load(place, given)
+    assert given["EMAIL_URL"] == "smtp://mail.example.com" and "PORTAL_MAIL_FOLDER" not in given
+
+
 def test_the_environment_wins(tmp_path):
     environ = {"SECRET_KEY_FILE": "/x", "CELERY_BROKER_URL": "redis://other/0"}
     localenv.load(folder(tmp_path), environ)

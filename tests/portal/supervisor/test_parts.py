@@ -51,6 +51,21 @@ def test_what_is_given_from_outside_is_used(tmp_path: Path) -> None:
     assert services.broker_service(plan) is None
 
 
+def test_without_a_mail_server_mail_is_kept_on_this_machine(tmp_path: Path) -> None:
+    plan, _ = environment.prepare(tmp_path, {}, kept_broker_port=None)
+    assert plan.environment["EMAIL_URL"] == f"smtp://127.0.0.1:{plan.mail_port}"
+    assert plan.environment["PORTAL_MAIL_FOLDER"] == str(tmp_path / "mail")
+    mail = next(one for one in services.portal_services(plan) if one.name == "mail")
+    assert mail.argv[-2:] == (str(plan.mail_port), str(tmp_path / "mail"))
+    assert {one.name for one in services.portal_services(plan)} < set(services.STOP_ORDER)
+
+
+def test_a_mail_server_from_outside_is_used(tmp_path: Path) -> None:
+    plan, _ = environment.prepare(tmp_path, {"EMAIL_URL": "smtp://mail.example.com"}, kept_broker_port=None)
+    assert (plan.mail_port, "PORTAL_MAIL_FOLDER" in plan.environment) == (None, False)
+    assert "mail" not in {one.name for one in services.portal_services(plan)}
+
+
 def test_a_key_given_as_a_file_is_not_replaced(tmp_path: Path) -> None:
     plan, _ = environment.prepare(tmp_path, {"SECRET_KEY_FILE": "/run/secrets/key"}, kept_broker_port=None)
     assert "SECRET_KEY" not in plan.environment

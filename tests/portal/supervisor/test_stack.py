@@ -117,7 +117,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
 @pytest.mark.xdist_group("stack")
 def test_everything_comes_up_and_reports_ready(portal: Portal) -> None:
     assert portal.is_ready()
-    assert set(portal.children()) == {"broker", "worker", "beat", "web"}
+    assert set(portal.children()) == {"broker", "mail", "worker", "beat", "web"}
 
 
 @pytest.mark.xdist_group("stack")
