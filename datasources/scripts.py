@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
-from django.db.models import Max
+from django.db import IntegrityError, transaction
+from django.db.models import Max, QuerySet
 from django.utils.translation import ngettext
 
 from accounts import audit
@@ -53,7 +53,7 @@ def save_script(script: SqlScript, draft: Draft, *, actor: User | None) -> bool:
         else:
             SqlScript.objects.select_for_update().get(pk=script.pk)  # two who save at once make two numbers
             script.current = SqlScript.objects.get(pk=script.pk).current
-        script.save()
+        _write(script)
         if draft.datasources is not None:
             script.datasources.set(draft.datasources)
         has_version = _is_changed(script, text, parameters)
@@ -146,6 +146,13 @@ def may_run_on(script: SqlScript, source: DataSource) -> bool:
     return not linked or source.pk in linked
 
 
+def bound_to(sources: Collection[DataSource]) -> QuerySet[SqlScript]:
+    """Scripts that may run on these datasources only: without them they would suddenly run anywhere."""
+    keys = [source.pk for source in sources]
+    elsewhere = DataSource.objects.exclude(pk__in=keys)
+    return SqlScript.objects.filter(datasources__in=keys).exclude(datasources__in=elsewhere).distinct()
+
+
 # --- helpers ------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +199,14 @@ def _row_problems(script: SqlScript, actor: User | None) -> list[FieldError]:
     if stored is not None and stored.slug != script.slug and (words := in_use(stored, viewer=actor)):
         errors.append(FieldError(path="slug", message=words))
     return errors
+
+
+def _write(script: SqlScript) -> None:
+    try:
+        with transaction.atomic():
+            script.save()
+    except IntegrityError:  # somebody saved the same name a moment ago
+        raise FieldErrors.of("name", _("This is taken. Choose another one.")) from None
 
 
 def _is_changed(script: SqlScript, text: str, parameters: list[dict[str, Any]]) -> bool:

@@ -20,7 +20,7 @@ from accounts import audit
 from accounts.models import Tenant, User
 from accounts.permissions import can
 from datasources.models import DataSource, Secret
-from jobs import dbclock, runs
+from jobs import dbclock, runs, sqlscripts
 from jobs.definitions import JobDefinition, digest, parse_definition, plain
 from jobs.executors.script import ScriptParams, find_interpreter
 from jobs.executors.shell import ShellParams, syntax_problem
@@ -147,8 +147,13 @@ def delete_job(job: Job, *, actor: User | None) -> None:
 
 
 def publish(job: Job, *, actor: User | None) -> JobRevision:
-    """The revision of the job as it stands: a new one when the definition differs from the published one."""
-    definition = definition_of(job)
+    """The revision of the job as it stands: a new one when the definition differs from the published one.
+
+    A script of the library is pinned in it, so that a run keeps the version it was created with.
+    """
+    definition = sqlscripts.pinned(definition_of(job), job.tenant_id)
+    if definition is None:
+        raise CatalogError.of("params.script", _("The SQL script of this job was deleted: choose another."))
     fingerprint = digest(definition)
     with transaction.atomic():
         if job.revision is not None and job.revision.digest == fingerprint:
@@ -247,6 +252,7 @@ def _checked(definition: JobDefinition | Mapping[str, Any], job: Job, actor: Use
     errors = [
         *_script_problems(wanted),
         *_datasource_problems(wanted, job.tenant_id, actor),
+        *sqlscripts.problems(wanted, job.tenant_id, actor),
         *_secret_problems(wanted, job.tenant_id, actor),
         *_timeout_problems(wanted, job.tenant),
     ]

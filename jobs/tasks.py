@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from jobs import catalog, dbclock, nodes, retention, watchdog
+from jobs import catalog, dbclock, nodes, retention, scriptjobs, watchdog
 from jobs.bells import BELL_TASK, ring, ring_in_background
 from jobs.engine import execute, reaper
 from jobs.engine.wakeup import Wakeup
@@ -42,6 +42,7 @@ def housekeeping() -> int:
     """The safety net that beat's own rows start: idempotent, and not needed for correctness."""
     now = dbclock.now()
     catalog.follow_datasources(since=now - timedelta(hours=1))
+    scriptjobs.follow_scripts(since=now - timedelta(hours=1))
     nodes.forget_old(now=now, keep=timedelta(days=settings.PORTAL_NODE_KEEP_DAYS))
     return reaper.reap(now)
 

@@ -14,12 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action, display
 
 from accounts.admin_base import TenantAdmin
 from accounts.admin_scope import user_of
-from datasources import connections, engines, powers
+from datasources import connections, engines, powers, scripts
 from datasources.admin.forms import DataSourceForm, driver_fields
 from datasources.drivers import DRIVERS
 from datasources.models import DataSource
@@ -110,6 +110,18 @@ class DataSourceAdmin(TenantAdmin):
         engines.forget(str(obj.key))
         super().delete_model(request, obj)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """A script that may run there only would run anywhere afterwards, so it is unlinked by a person first."""
+        rows = list(objs)
+        names, counts, refused, protected = super().get_deleted_objects(rows, request)
+        bound = scripts.bound_to(rows).count()
+        words = ngettext(
+            "%(n)d SQL script that may run only there: link it to another datasource, or to none, first.",
+            "%(n)d SQL scripts that may run only there: link them to another datasource, or to none, first.",
+            bound,
+        )
+        return names, counts, refused, [*protected, *([words % {"n": bound}] if bound else [])]
+
     # --- testing ----------------------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
@@ -164,6 +176,7 @@ class DataSourceAdmin(TenantAdmin):
         may_test = bool(obj and self._may_test(request, obj))
         extra = {
             "may_test": may_test,
+            "may_use": bool(obj and obj.is_active and self.has_use_permission(request, obj)),
             "test_state": self.state(obj) if obj else "",
             "powers": _powers_of(obj) if obj and may_test else [],
             "least_privilege": connections.least_privilege_of(obj) if obj and may_test else "",

@@ -20,7 +20,7 @@ from unfold.widgets import (
 
 from accounts.models import Tenant, User
 from accounts.permissions import visible_to
-from datasources.models import DataSource, Secret
+from datasources.models import DataSource, Secret, SqlScript
 from jobs.admin.job_form_keep import KEEP, KeepFields, keep_of
 from jobs.admin.job_form_place import PLACE, PlaceFields, place_of, shown_place
 from jobs.executors import KINDS
@@ -235,11 +235,9 @@ class JobForm(KeepFields, PlaceFields):
         fields = paramforms.form_fields(params, initial=values)
         for name, field in fields.items():
             names[name] = f"{kind}_{name}"
-            self.fields[names[name]] = (
-                self._datasource_field(field, values.get(name)) if _is_source(params, name) else field
-            )
+            self.fields[names[name]] = self._chosen_field(params, name, field, values.get(name))
             field.required = False  # the chosen kind's model says what is missing
-            if name == "script":
+            if name == "script" and not paramforms.shown(params.model_fields[name]).is_sql_script:
                 self._add_upload(kind, names)
         self.kind_fields[kind] = names
 
@@ -255,9 +253,17 @@ class JobForm(KeepFields, PlaceFields):
             help_text=_("The file's text takes the place of the script above."),
         )
 
-    def _datasource_field(self, field: forms.Field, current: Any) -> forms.Field:
-        rows = visible_to(self.user, DataSource.objects.filter(tenant=self.tenant, is_active=True), "use")
-        choices = [("", _("Choose a datasource")), *((row.slug, f"{row.name} ({row.kind})") for row in rows)]
+    def _chosen_field(self, params: type[Any], name: str, field: forms.Field, current: Any) -> forms.Field:
+        """What names a row of the tenant becomes a choice of those that the user may use."""
+        look = paramforms.shown(params.model_fields[name])
+        if look.is_datasource:
+            rows = visible_to(self.user, DataSource.objects.filter(tenant=self.tenant, is_active=True), "use")
+            choices = [("", _("Choose a datasource")), *((row.slug, f"{row.name} ({row.kind})") for row in rows)]
+        elif look.is_sql_script:
+            scripts = visible_to(self.user, SqlScript.objects.filter(tenant=self.tenant), "use")
+            choices = [("", _("None: the SQL above")), *((row.slug, row.name) for row in scripts)]
+        else:
+            return field
         if current and current not in dict(choices):
             choices.append((current, current))
         widget = UnfoldAdminSelectWidget()
@@ -302,10 +308,6 @@ def initial_of(job: Job) -> dict[str, Any]:
 def brief(param: dict[str, Any]) -> dict[str, Any]:
     """A run parameter without what is its default anyway."""
     return {name: value for name, value in param.items() if value not in (None, "", [], False)}
-
-
-def _is_source(params: type[Any], name: str) -> bool:
-    return paramforms.shown(params.model_fields[name]).is_datasource
 
 
 def _entry(inner: str) -> str:

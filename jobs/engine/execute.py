@@ -26,6 +26,7 @@ from jobs.engine.finish import Ending, Finished, finish_many
 from jobs.engine.inputs import (
     InputRefusedError,
     RunWrites,
+    check_script,
     connection_opener,
     environment_of,
     secrets_for,
@@ -191,6 +192,7 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
     missing = executor.missing()
     if missing:
         raise ExecutorError(missing, reason_code=ReasonCode.MISSING_DRIVER)
+    check_script(run, definition)
     secrets = secrets_for(run, definition)
     execution.writer = LogWriter(attempt, secrets=secrets.values(), cap=execution.writer.cap)
     if forced := forced_by_patience(worker, execution.claimed):

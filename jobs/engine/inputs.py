@@ -12,6 +12,7 @@ from datasources.approvals import Change
 from datasources.connections import AccessRefusedError, secret_values, target_for
 from datasources.models import DataSource
 from datasources.target import Allowance, ConnectionTarget
+from jobs import sqlscripts
 from jobs.definitions import JobDefinition
 from jobs.executors.base import TECHNICAL
 from jobs.models import Run
@@ -46,6 +47,13 @@ def secrets_for(run: Run, definition: JobDefinition) -> dict[str, str]:
         return secret_values(run.tenant, list(definition.secrets), user=author_of(run))
     except AccessRefusedError as error:
         raise InputRefusedError(quote(ReasonCode.RIGHT_LOST, error.sentence)) from error
+
+
+def check_script(run: Run, definition: JobDefinition) -> None:
+    """A script of the library: its version is still there, and those whose rights it needs still have them."""
+    why = sqlscripts.run_refusal(definition.params, run.tenant_id, user=author_of(run))
+    if why is not None:
+        raise InputRefusedError(why)
 
 
 def connection_opener(run: Run) -> Callable[[str], ConnectionTarget]:

@@ -10,14 +10,16 @@ from typing import Annotated, Any, Literal
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from datasources.problems import Code
 from datasources.query import QueryError, ResultSet, Session, Statement, open_session, split
+from datasources.sqltext import clean_sql
 from jobs.executors.base import BUSINESS, KINDS, TECHNICAL, Context, Executor, ExecutorError, Outcome, Params
 from jobs.executors.blast import BlastGuard
 from jobs.reasons import Reason, quote, say
 from jobs.states import ReasonCode
+from portal.lib.fielderrors import refused
 from portal.lib.paramtypes import Shown
 
 RESULT_BYTES = 1024 * 1024
@@ -43,7 +45,22 @@ class SqlParams(Params):
             editor="sql",
             upload=".sql",
         ),
-    ]
+    ] = ""
+    script: Annotated[
+        str,
+        Shown(
+            label=gettext_lazy("Or a script of the library"),
+            help=gettext_lazy("Then leave the SQL empty. What the script takes as parameters, a run takes too."),
+            is_sql_script=True,
+        ),
+    ] = Field(default="", max_length=50, pattern=r"^[-a-zA-Z0-9_]*$")
+    version: Annotated[
+        int | None,
+        Shown(
+            label=gettext_lazy("Version of the script"),
+            help=gettext_lazy("Empty: always the latest. A run keeps the version it was created with."),
+        ),
+    ] = Field(default=None, ge=1, le=2**31 - 1)
     max_rows: Annotated[
         int,
         Shown(label=gettext_lazy("Rows to keep"), help=gettext_lazy("Of the last statement that returns rows.")),
@@ -77,14 +94,17 @@ class SqlParams(Params):
     @field_validator("sql")
     @classmethod
     def _sql_is_usable(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError(_("The SQL is empty: write at least one statement."))
-        if "\0" in value:
-            raise ValueError(_("The SQL contains a NUL character: upload a text file in UTF-8."))
-        if len(value.encode("utf-8", "replace")) > settings.PORTAL_SCRIPT_MAX_BYTES:
-            limit = settings.PORTAL_SCRIPT_MAX_BYTES // 1024
-            raise ValueError(_("The SQL is too large: at most %(limit)s KB are allowed.") % {"limit": limit})
-        return value.replace("\r\n", "\n")
+        return clean_sql(value) if value.strip() else ""
+
+    @model_validator(mode="after")
+    def _sql_or_script(self) -> SqlParams:
+        """Both only in a revision, which holds the text of the version that it is pinned to."""
+        if not self.sql and not self.script:
+            words = _("The SQL is empty: write at least one statement, or choose a script of the library.")
+            raise refused("sql", words)
+        if self.version is not None and not self.script:
+            raise refused("version", _("A version is of a script: choose the script, or leave the version out."))
+        return self
 
 
 @KINDS.register

@@ -18,6 +18,7 @@ from jobs.catalog import create_job, update_job
 from jobs.models import Job
 from jobs.yamlfile.calendars import save_calendar_entry
 from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_file
+from jobs.yamlfile.scripts import save_script
 from jobs.yamlfile.sources import save_datasource, save_secret
 from jobs.yamlfile.writer import dump, job_entry
 from portal.lib.fielderrors import FieldError, FieldErrors
@@ -167,5 +168,6 @@ _SECTIONS = [
     ("datasources", save_datasource),
     ("secrets", save_secret),
     ("calendars", save_calendar_entry),
+    ("scripts", save_script),
     ("jobs", _save_job),
 ]

@@ -121,6 +121,18 @@ class CalendarEntry(_Entry):
     blackouts: tuple[BlackoutEntry, ...] | None = None
 
 
+class ScriptEntry(_Entry):
+    """A SQL script of the library: other SQL or parameters than it has make a new version. `datasources` are slugs."""
+
+    slug: str = Field(min_length=1, max_length=50)
+    name: str = Field(default="", max_length=100)
+    description: str = Field(default="", max_length=5000)
+    datasources: tuple[str, ...] = ()
+    sql: str
+    parameters: tuple[Any, ...] = ()
+    note: str = Field(default="", max_length=200)
+
+
 class SecretEntry(_Entry):
     """`value` only as ${env:NAME}: a definitions file holds no secret."""
 
@@ -154,6 +166,7 @@ class _File(_Entry):
     datasources: tuple[Any, ...] = ()
     secrets: tuple[Any, ...] = ()
     calendars: tuple[Any, ...] = ()
+    scripts: tuple[Any, ...] = ()
     jobs: tuple[Any, ...] = ()
 
 
@@ -176,6 +189,7 @@ class Bundle:
     datasources: list[Wanted] = field(default_factory=list)
     secrets: list[Wanted] = field(default_factory=list)
     calendars: list[Wanted] = field(default_factory=list)
+    scripts: list[Wanted] = field(default_factory=list)
     jobs: list[Wanted] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     document: Document = field(default_factory=lambda: Document(None))
@@ -211,6 +225,7 @@ def read_bundle(raw: bytes, *, name: str, folder: Path | None, environ: Mapping[
         lambda value: Wanted(place="", entry=_parsed(CalendarEntry, value)),
         "slug",
     )
+    _read_all(bundle, "scripts", content.scripts, lambda value: _script(value, folder), "slug")
     _read_all(bundle, "jobs", content.jobs, lambda value: _job(value, folder), "slug")
     return bundle
 
@@ -288,6 +303,16 @@ def _parsed(model: type[Any], value: Any) -> Any:
         return model.model_validate(value)
     except ValidationError as exc:
         raise _Refused(field_errors(exc)) from None
+
+
+def _script(value: Any, folder: Path | None) -> Wanted:
+    files = ("sql_file",) if isinstance(value, dict) and "sql_file" in value else ()
+    try:
+        content = _with_file(value, "sql_file", folder) if files else value
+    except _Refused as refusal:
+        inner = [FieldError(path=each.path.removeprefix("params."), message=each.message) for each in refusal.errors]
+        raise _Refused(inner) from None
+    return Wanted(place="", entry=_parsed(ScriptEntry, content), files=files)
 
 
 def _job(value: Any, folder: Path | None) -> Wanted:

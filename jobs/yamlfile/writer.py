@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from accounts.models import Tenant
-from datasources.models import DataSource, Secret
+from datasources.models import DataSource, Secret, SqlScript
 from datasources.models.datasource import DEFAULT_MAX_AFFECTED
 from jobs.catalog import definition_of
 from jobs.definitions import JobDefinition, plain
@@ -55,9 +55,14 @@ def file_of(tenant: Tenant) -> str:
         "datasources": [datasource_entry(row) for row in DataSource.objects.filter(tenant=tenant).order_by("slug")],
         "secrets": [secret_entry(row) for row in Secret.objects.filter(tenant=tenant).order_by("name")],
         "calendars": [calendar_entry(row) for row in Calendar.objects.filter(tenant=tenant).order_by("slug")],
+        "scripts": [script_entry(row) for row in scripts_of(tenant)],
         "jobs": [job_entry(row) for row in jobs_of(tenant)],
     }
     return dump({name: value for name, value in content.items() if value != []})
+
+
+def scripts_of(tenant: Tenant) -> Iterable[SqlScript]:
+    return SqlScript.objects.filter(tenant=tenant).select_related("current").order_by("slug")
 
 
 def jobs_of(tenant: Tenant) -> Iterable[Job]:
@@ -157,6 +162,17 @@ def datasource_entry(source: DataSource) -> dict[str, Any]:
     if not source.is_active:
         entry["active"] = False
     return entry
+
+
+def script_entry(script: SqlScript) -> dict[str, Any]:
+    """One SQL script as the file says it: its current version."""
+    entry: dict[str, Any] = {"slug": script.slug, "name": script.name}
+    if script.description:
+        entry["description"] = script.description
+    entry["datasources"] = sorted(script.datasources.values_list("slug", flat=True))
+    entry["sql"] = script.current.text if script.current else ""
+    entry["parameters"] = script.current.parameters if script.current else []
+    return {name: value for name, value in entry.items() if value != []}
 
 
 def secret_entry(secret: Secret) -> Any:

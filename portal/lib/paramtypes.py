@@ -63,7 +63,8 @@ class Shown:
     """How `portal.lib.paramforms` shows a field: `Annotated[str, Shown(label=_("Script"), editor="python")]`.
 
     `editor` is python, shell, sql, json, yaml or text; `upload` a file ending; `secret` hides what is typed;
-    `is_datasource` marks the slug of a datasource; `choices` gives the values of a Literal their labels.
+    `is_datasource` marks the slug of a datasource, `is_sql_script` that of a SQL script of the library;
+    `choices` gives the values of a Literal their labels.
     """
 
     label: str | Promise = ""
@@ -72,4 +73,5 @@ class Shown:
     upload: str = ""
     secret: bool = False
     is_datasource: bool = False
+    is_sql_script: bool = False
     choices: Mapping[str, str | Promise] = field(default_factory=dict)

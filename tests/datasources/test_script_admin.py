@@ -136,3 +136,16 @@ def test_what_is_in_use_is_not_deleted_and_says_by_whom(log_in, cast, script, us
     users.named = []
     assert client.post(address("delete", script), {"post": "yes"}).status_code == 302
     assert not SqlScript.objects.exists()
+
+
+def test_a_datasource_that_scripts_are_bound_to_is_not_deleted(log_in, cast, script):
+    shop, till = (
+        DataSource.objects.create(tenant=cast.tenant, slug=n, name=n, kind="sqlite") for n in ("shop", "till")
+    )
+    script.datasources.set([shop])
+    client = log_in("owner")
+    url = reverse("admin:datasources_datasource_delete", args=[shop.pk])
+    assert "1 SQL script that may run only there" in text(client.post(url, {"post": "yes"}))
+    script.datasources.set([shop, till])
+    assert client.post(url, {"post": "yes"}).status_code == 302
+    assert list(script.datasources.all()) == [till]
