@@ -11,11 +11,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from accounts.permissions import can
+from accounts.permissions import can, visible_to
 from datasources.models import DataSource, WriteApproval
 from datasources.states import TRANSITIONS, ApprovalStatus
 from datasources.target import Allowance
@@ -86,6 +87,13 @@ def ask(
         )
         _record("asked", made, actor)
     return made
+
+
+def waiting_for(user: User) -> QuerySet[WriteApproval]:
+    """Those that wait for this person's word now: in time, of a datasource they may change, asked for by another."""
+    theirs = visible_to(user, DataSource.objects.all(), "change").order_by().values("pk")
+    rows = WriteApproval.objects.filter(status=ApprovalStatus.PENDING, expires_at__gt=timezone.now())
+    return rows.filter(datasource__in=theirs).exclude(asked_by=user)
 
 
 def refusal(approval: WriteApproval, *, actor: User) -> str:

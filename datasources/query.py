@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.conf import settings
 from sqlalchemy import Connection, CursorResult, text
 from sqlalchemy import exc as sa_exc
 
@@ -30,7 +31,7 @@ from datasources.powers import RoleReport
 from datasources.problems import Code, ConnectionProblem, QueryError
 from datasources.sqlguard import GuardError, check_select
 from datasources.tally import Limit, Tally
-from datasources.values import JSON, size_of, to_json
+from datasources.values import JSON, size_of, to_json, type_of
 from portal.lib.said import said as _
 
 __all__ = ["ConnectionTarget", "QueryError", "ResultSet", "Session", "Statement", "open_session", "split"]
@@ -54,6 +55,7 @@ class ResultSet:
     row_count: int | None = None
     truncated: bool = False
     elapsed: float = 0.0
+    types: list[str] = field(default_factory=list)  # of the columns, as `values.type_of` calls them; "" if all NULL
     affected: int | None = None  # rows changed, triggers included; only where the session has a limit
 
 
@@ -61,7 +63,10 @@ class ResultSet:
 def open_session(
     target: ConnectionTarget, *, timeout: float | None, read_only: bool, limit: Limit | None = None
 ) -> Iterator[Session]:
-    """A session of at most `timeout` seconds in all. Raises `QueryError` only (besides what the block raises)."""
+    """A session of at most `timeout` seconds in all; None: as long as the installation allows by default.
+
+    Raises `QueryError` only (besides what the block raises).
+    """
     session = Session(target, timeout=timeout, read_only=read_only, limit=limit)
     try:
         yield session
@@ -86,11 +91,12 @@ class Session:
         pooled: bool = True,
         limit: Limit | None = None,
     ) -> None:
+        timeout = settings.PORTAL_SQL_TIMEOUT_SECONDS if timeout is None else timeout
         self.read_only = read_only or target.is_read_only
         self.target = replace(target, is_read_only=self.read_only)
         self._driver: Driver = driver_of(target.kind)
         self._tally = Tally(limit, self._driver) if limit and not self.read_only else None
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = time.monotonic() + timeout
         self._cancelled = threading.Event()
         self._expired = threading.Event()
         self._done = threading.Event()
@@ -102,8 +108,7 @@ class Session:
             engine = engine_for(wanted, self._driver) if pooled else build(wanted, self._driver, pooled=False)
             self._connection: Connection = engine.connect()
         self._raw: Any = self._connection.connection.driver_connection
-        if timeout is not None:
-            threading.Thread(target=self._watch, args=(timeout,), name="sql-watchdog", daemon=True).start()
+        threading.Thread(target=self._watch, args=(timeout,), name="sql-watchdog", daemon=True).start()
 
     def execute(
         self,
@@ -116,20 +121,34 @@ class Session:
         """Run one statement with bound `:name` parameters and keep at most so many rows and bytes of its result."""
         if isinstance(statement, str):
             statement = Statement(statement, 1)
-        sql = self._admitted(statement)
+        sql = _admitted(statement, self.target.kind, read_only=self.read_only)
         if self._controlled(sql):
             return ResultSet()
-        bound, unknown = bind(sql, self.target.kind, frozenset(params or ()))
+        return self._run(sql, statement.line, dict(params or {}), (max_rows, max_bytes))
+
+    def plan(
+        self, statement: str | Statement, params: Mapping[str, Any] | None = None, *, max_rows: int, max_bytes: int
+    ) -> ResultSet:
+        """How the database would run one guarded SELECT, in its own words; it is not run. Read-only sessions only."""
+        if not self.read_only:
+            raise ValueError("a plan is asked for in a read-only session")
+        if isinstance(statement, str):
+            statement = Statement(statement, 1)
+        sql = f"{self._driver.plan_prefix} {_admitted(statement, self.target.kind, read_only=True)}"
+        return self._run(sql, statement.line, dict(params or {}), (max_rows, max_bytes))
+
+    def _run(self, sql: str, line: int, params: dict[str, Any], caps: tuple[int, int]) -> ResultSet:
+        bound, unknown = bind(sql, self.target.kind, frozenset(params))
         if unknown:
             words = _("The statement uses :%(name)s, but no parameter has that name.") % {"name": unknown[0]}
-            raise QueryError.of(Code.SYNTAX, words, statement.line)
+            raise QueryError.of(Code.SYNTAX, words, line)
         self._keeps_state |= _keeps_state(sql, self.target.kind)
         started = time.monotonic()
-        with self._in_words(statement.line):
+        with self._in_words(line):
             self._prepare()
             options = {"stream_results": _is_streamable(sql, self.target.kind), "max_row_buffer": PARTITION}
-            result = self._connection.execute(text(bound), dict(params or {}), execution_options=options)
-            found = self._counted(self._read(result, max_rows, max_bytes))
+            result = self._connection.execute(text(bound), params, execution_options=options)
+            found = self._counted(self._read(result, *caps))
         if self.read_only:
             self.rollback()
         return replace(found, elapsed=time.monotonic() - started)
@@ -205,19 +224,6 @@ class Session:
         """Pooled connections serve both modes; a SQLite file is opened in the mode that is asked for."""
         return target if self._driver.is_pooled else replace(self.target, key=f"{target.key}:{self.read_only}")
 
-    def _admitted(self, statement: Statement) -> str:
-        """The one statement, if it may run here."""
-        parts = split(statement.text, self.target.kind)
-        if len(parts) != 1:
-            words = _("Give exactly one statement at a time.")
-            raise QueryError.of(Code.SYNTAX, words, statement.line)
-        if self.read_only:
-            try:
-                check_select(parts[0].text, self.target.kind)
-            except GuardError as error:
-                raise QueryError.of(Code.READ_ONLY, str(error), statement.line) from error
-        return parts[0].text
-
     def _controlled(self, sql: str) -> bool:
         """Whether it was COMMIT, ROLLBACK or BEGIN, which the session does itself."""
         match = _CONTROL.match(sql.strip())
@@ -257,29 +263,31 @@ class Session:
             return ResultSet(row_count=result.rowcount if result.rowcount >= 0 else None)
         columns, size = list(result.keys()), 0
         rows: list[list[JSON]] = []
+        types = [""] * len(columns)
         for partition in result.partitions(PARTITION):
             self._raise_if_stopped()
             for record in partition:
+                types = [known or type_of(value) for known, value in zip(types, record, strict=True)]
                 row = [to_json(value) for value in record]
                 size += size_of(row)
                 if len(rows) >= max_rows or size > max_bytes:
                     self._abandon(result)
-                    return ResultSet(columns=columns, rows=rows, row_count=len(rows), truncated=True)
+                    return ResultSet(columns=columns, rows=rows, row_count=len(rows), truncated=True, types=types)
                 rows.append(row)
-        return ResultSet(columns=columns, rows=rows, row_count=len(rows))
+        return ResultSet(columns=columns, rows=rows, row_count=len(rows), types=types)
 
     def _abandon(self, result: CursorResult[Any]) -> None:
         with contextlib.suppress(Exception):  # the interrupted statement may report that it was interrupted
             self._driver.stop_reading(self._raw, self.target)
             result.close()
 
-    def _remaining(self) -> float | None:
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), 0.001)
+    def _remaining(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.001)
 
     def _raise_if_stopped(self) -> None:
         if self._cancelled.is_set():
             raise QueryError.of(Code.CANCELLED, _("The statement was cancelled."))
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        if time.monotonic() >= self._deadline:
             self._expired.set()
             raise QueryError.of(Code.TIMEOUT, _timeout_words())
 
@@ -312,6 +320,20 @@ class Session:
             self._expired.set()
             return ConnectionProblem(code=Code.TIMEOUT, sentence=_timeout_words(), line=at)
         return replace(found, line=at)
+
+
+def _admitted(statement: Statement, kind: str, *, read_only: bool) -> str:
+    """The one statement, if it may run here."""
+    parts = split(statement.text, kind)
+    if len(parts) != 1:
+        words = _("Give exactly one statement at a time.")
+        raise QueryError.of(Code.SYNTAX, words, statement.line)
+    if read_only:
+        try:
+            check_select(parts[0].text, kind)
+        except GuardError as error:
+            raise QueryError.of(Code.READ_ONLY, str(error), statement.line) from error
+    return parts[0].text
 
 
 def _timeout_words() -> str:

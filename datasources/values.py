@@ -44,6 +44,20 @@ def _other(value: Any) -> JSON:
     return to_json(str(value))
 
 
+_TYPES: list[tuple[type | tuple[type, ...], str]] = [
+    (bool, "boolean"), (int, "integer"), (float, "number"), (Decimal, "decimal"), (str, "text"),
+    ((bytes, bytearray, memoryview), "binary"), (datetime, "timestamp"), (date, "date"), (time, "time"),
+    (timedelta, "interval"), (UUID, "uuid"), ((Mapping, list, tuple, set, frozenset), "json"),
+]  # fmt: skip
+
+
+def type_of(value: Any) -> str:
+    """A short word for the type of a database's value; empty for NULL."""
+    if value is None:
+        return ""
+    return next((word for types, word in _TYPES if isinstance(value, types)), "other")
+
+
 def size_of(row: Iterable[JSON]) -> int:
     """About how many bytes the row takes as JSON."""
     return sum(_size(value) + 1 for value in row) + 2

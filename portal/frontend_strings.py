@@ -71,6 +71,8 @@ STRINGS: dict[str, str | Promise] = {
     "refresh.updated": _("Updated {time}"),
     "refresh.stopped": _("No longer updated: sign in again and reload the page."),
     "refresh.retrying": _("Connection lost; trying again in {seconds} s."),
+    "console.running": _("Running for {seconds} s …"),
+    "console.failed": _("No answer came: sign in again if you were signed out, and reload the page."),
     "params.add": _("Add parameter"),
     "params.as_json": _("As JSON"),
     "params.key": _("Name"),

@@ -21,7 +21,7 @@ EDIT = [
     "jobs.add_blackout", "jobs.change_blackout", "jobs.delete_blackout",
     "datasources.use_datasource", "datasources.use_secret", "datasources.view_secret",
     "datasources.use_sqlscript", "datasources.add_sqlscript", "datasources.change_sqlscript",
-    "datasources.delete_sqlscript", "datasources.view_queryrecord",
+    "datasources.delete_sqlscript",
 ]  # fmt: skip
 ADMINISTER = [
     *EDIT,

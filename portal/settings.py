@@ -257,6 +257,11 @@ PORTAL_RUN_DAYS = env.int("PORTAL_RUN_DAYS", default=90 if ENVIRONMENT == "produ
 PORTAL_LOG_DAYS = env.int("PORTAL_LOG_DAYS", default=30 if ENVIRONMENT == "production" else 3)
 PORTAL_SCRIPT_MAX_BYTES = env.int("PORTAL_SCRIPT_MAX_BYTES", default=1024 * 1024)
 PORTAL_SQL_MAX_ROWS = env.int("PORTAL_SQL_MAX_ROWS", default=1000)
+# The longest that SQL takes where nobody says how long, and the most that the query console may be told.
+PORTAL_SQL_TIMEOUT_SECONDS = env.float("PORTAL_SQL_TIMEOUT_SECONDS", default=600.0)
+# Decided or expired write approvals, and each person's queries, are deleted after so many days.
+PORTAL_APPROVAL_DAYS = env.int("PORTAL_APPROVAL_DAYS", default=180)
+PORTAL_QUERY_DAYS = env.int("PORTAL_QUERY_DAYS", default=30)
 PORTAL_DEFAULT_TIMEOUT_SECONDS = env.int("PORTAL_DEFAULT_TIMEOUT_SECONDS", default=3600)
 # Folders a SQLite datasource may live in; the ledger's own file is always refused.
 PORTAL_SQLITE_ROOTS = [Path(p).resolve() for p in env.list("PORTAL_SQLITE_ROOTS", default=[str(DATA_DIR / "files")])]

@@ -10,6 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -20,9 +21,12 @@ from unfold.decorators import display
 
 from accounts.admin_base import ScopedRelatedFilter, TenantAdmin
 from accounts.admin_scope import user_of
+from accounts.permissions import visible_to
 from datasources import scripts
+from datasources.admin import console_page
+from datasources.admin.console_form import RunOnceForm
 from datasources.admin.script_form import SqlScriptForm
-from datasources.models import SqlScript, SqlScriptVersion
+from datasources.models import DataSource, SqlScript, SqlScriptVersion
 from portal.lib.fielderrors import FieldErrors
 from portal.lib.textdiff import unified
 
@@ -120,9 +124,32 @@ class SqlScriptAdmin(TenantAdmin):
         view, name = self.admin_site.admin_view, "datasources_sqlscript"
         own = [
             path("<path:object_id>/versions/", view(self.versions_view), name=f"{name}_versions"),
+            path("<path:object_id>/run/", view(self.run_view), name=f"{name}_run"),
             path("<path:object_id>/restore/", view(self.restore_view), name=f"{name}_restore"),
         ]
         return [*(self._guarded(pattern) for pattern in own), *super().get_urls()]
+
+    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """The current version (or `?version=n`), once, on a datasource it may run on: under the console's rules."""
+        script = self._seen(request, object_id)
+        if not self.has_use_permission(request, script):
+            raise PermissionDenied
+        wanted = request.GET.get("version", "")
+        version = _chosen(list(script.versions.all()), wanted) if wanted else script.current
+        if version is None:
+            raise Http404(_("There is no such version."))
+        posted = request.POST if request.method == "POST" else None
+        form = RunOnceForm(posted, version=version, sources=self._places(request, version))
+        title = _("Run once now")
+        extra = {"title": title, "script": script, "version": version, "original": script}
+        return console_page.respond(request, self, form, extra)
+
+    def _places(self, request: HttpRequest, version: SqlScriptVersion) -> QuerySet[DataSource]:
+        """Datasources of the script's tenant that the user may use and nothing speaks against."""
+        rows = visible_to(user_of(request), DataSource.objects.filter(is_active=True), "use")
+        rows = rows.filter(tenant_id=version.tenant_id).select_related("tenant").order_by("name", "id")
+        fit = [row.pk for row in rows if not scripts.refusal(version, row, user=user_of(request))]
+        return rows.filter(pk__in=fit)
 
     def versions_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Every version, and the difference between two: `?old=1&new=3`."""

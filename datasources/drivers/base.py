@@ -43,6 +43,7 @@ class Driver(ABC):
     Params: ClassVar[type[DriverParams]]
     has_password: ClassVar[bool] = True
     is_pooled: ClassVar[bool] = True
+    plan_prefix: ClassVar[str] = "EXPLAIN"  # before a SELECT it asks for the plan and runs nothing
     # Whoever changes one of these must know the password: else it could be sent to a server of theirs.
     bound_fields: ClassVar[frozenset[str]] = frozenset()
 

@@ -63,6 +63,7 @@ class SQLite(Driver):
     module = "sqlite3"
     Params = SQLiteParams
     has_password = False
+    plan_prefix = "EXPLAIN QUERY PLAN"
     is_pooled = False  # opening a file is cheap, and each session sets its own authorizer
 
     def where(self, params: Mapping[str, Any]) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from datasources import blast
 from datasources.problems import Code
 from datasources.query import QueryError, Session, Statement
 from datasources.tally import Limit
 from datasources.target import ConnectionTarget
 from jobs.executors.base import Context
 from portal.lib.said import said as _
-
-NEEDS_APPROVAL = frozenset({Code.TOO_MANY, Code.LASTING})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,31 +27,25 @@ class BlastGuard:
         params = context.params
         if target.is_read_only:
             return cls(context=context)
-        given = [most for most in (target.max_affected_rows, params.max_affected_rows) if most is not None]
+        most = blast.most_of(target, params.max_affected_rows)
         if params.dry_run:
             return cls(context=context, limit=Limit(keep=False))
-        if not given:
+        if most is None:
             return cls(context=context)
         allowed = context.writes.spend(params.datasource, params.sql) if context.writes else None
-        if allowed is None:
-            return cls(context=context, limit=Limit(max_affected=min(given)))
-        context.log(_("A second person has approved this change.") + "\n", "system")
-        if allowed.max_affected is None:
-            return cls(context=context)
-        return cls(context=context, limit=Limit(max_affected=max(allowed.max_affected, min(given))))
+        if allowed is not None:
+            context.log(_("A second person has approved this change.") + "\n", "system")
+        return cls(context=context, limit=blast.limit_of(most, allowed))
 
     def look(self, session: Session, statements: Sequence[Statement]) -> None:
         """Refuse, before anything runs, what could not be undone or counted."""
-        if self.limit is None:
-            return
-        for hazard in session.hazards(statements):
-            if hazard.is_lasting or self.limit.keep:
-                raise QueryError.of(Code.LASTING, hazard.sentence, hazard.line)
+        for hazard in blast.look(session, statements, self.limit):
             self.context.log(f"{hazard.sentence}\n", "system")
 
     def asked(self, error: QueryError, affected: int | None) -> QueryError:
         """The same error; what a second person may allow is asked for, and the error says so."""
-        if error.code not in NEEDS_APPROVAL or self.limit is None or not self.limit.keep or not self.context.writes:
+        is_limited = self.limit is not None and self.limit.keep
+        if error.code not in blast.NEEDS_APPROVAL or not is_limited or not self.context.writes:
             return error
         params = self.context.params
         rows = affected if error.code == Code.TOO_MANY else None

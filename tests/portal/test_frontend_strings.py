@@ -13,7 +13,7 @@ from portal.frontend_strings import STRINGS
 from portal.templatetags import portal_frontend
 
 SOURCES = Path(__file__).resolve().parents[2] / "frontend" / "src"
-KEY = re.compile(r"""["'`]((?:editor|logs|schedule|upload|refresh|params)\.[a-z_]+)["'`]""")
+KEY = re.compile(r"""["'`]((?:editor|logs|schedule|upload|refresh|console|params)\.[a-z_]+)["'`]""")
 COMPUTED = {
     "logs": ["follow", "pause", "wrap", "timestamps", "copy", "previous", "next", "only_matches"]
     + [f"state_{state}" for state in ("live", "paused", "retrying", "gone", "finished")],
