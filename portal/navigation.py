@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.mailsink.pages import is_shown as kept_mail_is_shown
+from portal.waiting import waiting_approvals
 
 # Names an operator is likely to give; any other is shown as it is.
 ENVIRONMENTS: dict[str, str | Promise] = {
@@ -20,6 +21,8 @@ ENVIRONMENTS: dict[str, str | Promise] = {
     "test": _("test"),
     "development": _("development"),
 }
+
+APPROVALS = "datasources.writeapproval"
 
 
 class Entry(NamedTuple):
@@ -53,7 +56,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Datasources"), "database", "datasources.datasource"),
             Entry(_("Query console"), "terminal", "datasources.queryrecord:console"),
             Entry(_("SQL scripts"), "code_blocks", "datasources.sqlscript"),
-            Entry(_("Write approvals"), "how_to_reg", "datasources.writeapproval"),
+            Entry(_("Write approvals"), "how_to_reg", APPROVALS),
             Entry(_("Secrets"), "key", "datasources.secret"),
         ],
     ),
@@ -80,7 +83,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item for entry in entries if (item := _item(entry, request))]
         if items:
             collapsible = title != GROUPS[0][0]  # what people come for stays open
-            groups.append({"title": title, "collapsible": collapsible, "separator": bool(groups), "items": items})
+            group = {"title": title, "collapsible": collapsible, "separator": bool(groups), "items": items}
+            groups.append(group | _badge(sum(item.get("badge", 0) for item in items)))
     _mark_active([item for group in groups for item in group["items"]], request.path)
     return groups
 
@@ -101,7 +105,15 @@ def _item(entry: Entry, request: HttpRequest) -> dict[str, Any] | None:
         return None
     label, _colon, page = entry.target.partition(":")
     link = _page_of(label, page or "changelist", request) if "." in label else _named(entry.target)
-    return {"title": entry.title, "icon": entry.icon, "link": link} if link else None
+    if not link:
+        return None
+    waiting = waiting_approvals(request) if entry.target == APPROVALS else 0
+    return {"title": entry.title, "icon": entry.icon, "link": link, **_badge(waiting)}
+
+
+def _badge(count: int) -> dict[str, Any]:
+    """A number beside an entry and its group, which may be folded; nothing for none."""
+    return {"badge": count, "badge_variant": "warning"} if count else {}
 
 
 def _named(name: str) -> str | None:

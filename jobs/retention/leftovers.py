@@ -1,4 +1,4 @@
-"""Rows that no history needs: workers and beats long gone, and expired sessions."""
+"""Rows that no history needs: workers and beats long gone, expired sessions, old write approvals and queries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
 
+from datasources import retention as datasources_retention
 from jobs.models import BeatHeartbeat, WorkerNode
 from jobs.retention.rows import relations
 
@@ -22,6 +23,7 @@ BATCH = 500
 def sweep(report: Report, *, now: datetime, breathe: Callable[[], None]) -> None:
     report.nodes += _delete_in_batches(unused_nodes(now), breathe)
     BeatHeartbeat.objects.filter(last_seen_at__lt=now - timedelta(days=NODE_DAYS)).delete()
+    datasources_retention.sweep(now=now, breathe=breathe)
     report.sessions += _delete_in_batches(Session.objects.filter(expire_date__lt=now), breathe)
 
 

@@ -20,6 +20,7 @@ from jobs.models import Job, Run, Schedule
 from jobs.queries import LastPruning, LogStorage, SystemState, TodaySummary
 from jobs.queries.fireledger import fire_counts
 from jobs.states import RunStatus
+from portal.waiting import waiting_approvals
 
 S = RunStatus
 BAR = (S.SUCCEEDED, S.BUSINESS_FAILURE, S.TECHNICAL_FAILURE, S.TIMED_OUT, S.LOST, S.RUNNING, S.QUEUED,
@@ -81,6 +82,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "has_jobs": jobs.exists(),
         "shows_tenant": getattr(request, "tenant", None) is None,
         "steps": first_steps(request, user),
+        "waiting": waiting_approvals(request),
         "history_url": reverse("admin:jobs_run_changelist"),
     }
 
