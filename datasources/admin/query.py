@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts.admin_base import ReadOnlyTenantAdmin, ScopedRelatedFilter
-from accounts.admin_scope import narrowed, user_of
-from accounts.permissions import can, can_any
+from accounts.admin_scope import allows, narrowed, user_of
+from accounts.permissions import can
 from datasources import console, scripts
 from datasources.admin import console_page
 from datasources.admin.console_form import ConsoleForm, SaveForm, guessed
@@ -49,7 +49,7 @@ class QueryRecordAdmin(ReadOnlyTenantAdmin):
         """Whoever may use a datasource has a console; a query is seen by who asked it."""
         if isinstance(obj, QueryRecord):
             return obj.user_id == user_of(request).pk
-        return can_any(user_of(request), "use", DataSource)
+        return allows(request, "use", DataSource)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
