@@ -97,7 +97,9 @@ class _Turn:
             self.put(is_firing=True, breached_at=None)
             self._settle_state(at, "")
         elif what == STALE:
-            self.put(trouble=AlertState.STALE, trouble_cause=self.signal.subject)
+            # Only a signal of time knows why nothing came.
+            cause = self.signal.cause if self.signal.kind == SignalKind.TIME else self.signal.subject
+            self.put(trouble=AlertState.STALE, trouble_cause=cause)
             self._settle_state(at, "")
         elif what == CALM:
             self._calm_down(at)

@@ -14,7 +14,8 @@ from typing import Any
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from jobs import reasons
+from alerts.states import Trigger
+from jobs import outages, reasons
 from portal.lib.durations import format_duration
 from portal.lib.said import Said, say_again
 
@@ -108,6 +109,42 @@ SENTENCES = {
     "baseline.rows_range": _("%(low)s–%(high)s rows"),
     "baseline.bytes": _("%(low)s bytes of output"),
     "baseline.bytes_range": _("%(low)s–%(high)s bytes of output"),
+    "check.failed": _("The check of run #%(run)s failed: %(why)s"),
+    "outcome.is": _("Run #%(run)s: %(outcome)s. %(why)s"),
+    "outcome.fine": _("Run #%(run)s was fine."),
+    "outage.began": _("%(subject)s has given no sign of life since %(began_at)s."),
+    "outage.over": _("%(subject)s is back; it was silent from %(began_at)s to %(ended_at)s."),
+    "incident.firing": _("%(rule)s fires"),
+    "incident.error": _("%(rule)s: the check fails"),
+    "incident.stale": _("%(rule)s: no result in time"),
+    "incident.no_data": _("%(rule)s: no data"),
+    "incident.datasource": ngettext_lazy(
+        "The datasource “%(name)s” can't be reached: %(count)d alert waits for it",
+        "The datasource “%(name)s” can't be reached: %(count)d alerts wait for it",
+        "count",
+    ),
+    "incident.portal": ngettext_lazy(
+        "%(subject)s is silent: %(count)d alert waits for a result",
+        "%(subject)s is silent: %(count)d alerts wait for a result",
+        "count",
+    ),
+    "incident.opened": _("%(rule)s: %(found)s"),
+    "incident.joined": _("%(rule)s has the same cause: %(found)s"),
+    "incident.left": _("%(rule)s is over."),
+    "incident.recovered": _("%(rule)s has recovered."),
+    "incident.renewed": _("%(rule)s was changed or enabled anew, and begins again."),
+    "incident.flapping": _("It changed %(count)s times: until it calms down nothing more is sent."),
+    "incident.settled": _("It has not changed for a while; what happens is told again."),
+    "incident.snoozed": _("Nothing is sent until %(until_at)s."),
+    "incident.owner": _("%(name)s looks after it."),
+    "incident.escalated": _("Step %(step)s: %(names)s"),
+    "incident.nobody": _("Nobody was told: no notification rule names this alert. Add one, or choose a channel."),
+    "notice.silenced": _("A silence lasts until %(until_at)s."),
+    "notice.quiet": _("It came in quiet hours, which drop it."),
+    "notice.held": _("It is held back until %(until_at)s."),
+    "notice.bad_hours": _(
+        "The rule's quiet hours or digest can't be used, so it goes out at once: save the rule again."
+    ),
     "contract.rows": ngettext_lazy(
         "At least %(least)s rows are agreed on; there was %(count)d.",
         "At least %(least)s rows are agreed on; there were %(count)d.",
@@ -173,6 +210,10 @@ def _stored(value: Any) -> Any:
 def _shown(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return render(value)
+    if name == "outcome" and value in Trigger.values:
+        return str(Trigger(value).label)
+    if name == "subject":
+        return outages.label(str(value))
     if name.endswith("_at") and isinstance(value, str):
         return reasons.time_text(datetime.fromisoformat(value))
     if name.endswith("_seconds"):

@@ -101,6 +101,9 @@ TEMPLATES = [
     }
 ]
 
+# The portal's own address, as the links in messages have it.
+PORTAL_URL = env("PORTAL_URL", default="http://127.0.0.1:8000")
+
 # --- The ledger ---
 DATABASE_URL = env("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}")
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}

@@ -1,0 +1,317 @@
+"""What a rule would have sent: the live engine's own judgement, fold and routing, over the history of runs.
+
+Nothing is written, and the rule need not have been saved. People are left out: nobody acknowledges, resolves or snoozes
+in a back-test, and one alert is looked at by itself, so an incident has no other part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts import evaluate, fold, noticefold, notices
+from alerts.baseline import LAST, Contract, Figures, suspicion
+from alerts.conditions import Summary
+from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, trigger_of
+from alerts.findings import Finding, contract_of, look
+from alerts.happenings import Happening, ended, figures_of, outputs_of
+from alerts.letters import Event
+from alerts.memory import Memory, Problem
+from alerts.models import AlertRule, NotificationRule
+from alerts.outbox import Fate, fate_of, floor_of
+from alerts.routing import Target, is_above
+from alerts.shelf import Book
+from alerts.signals import Signal, SignalKind, Verdict
+from alerts.states import AlertState, NotificationStatus, Severity, Trigger
+from jobs.models import Job, Run
+from jobs.states import TERMINAL, Origin, RunStatus
+
+WINDOW = timedelta(days=30)
+MOST_RUNS = 20_000
+MOST_SHOWN = 200
+BAD = frozenset({Verdict.BAD, Verdict.BROKEN, Verdict.NO_DATA})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One message that would have been written. `fate` says whether it had gone out, and when."""
+
+    at: datetime
+    trigger: Trigger
+    rule: NotificationRule
+    channel: Any
+    fate: Fate
+    sentence: dict[str, Any] = field(default_factory=dict)
+    run: int | None = None
+
+
+@dataclass(kw_only=True)
+class Report:
+    """`naive` is what one message for every bad result would have been, to the same channels."""
+
+    since: datetime
+    until: datetime
+    runs: int = 0
+    bad: int = 0
+    incidents: int = 0
+    is_cut: bool = False
+    written: list[Sent] = field(default_factory=list)
+    naive: int = 0
+
+    @property
+    def sent(self) -> list[Sent]:
+        """What had gone out, one for each digest."""
+        found: dict[str, Sent] = {}
+        for number, each in enumerate(self.written):
+            if each.fate.status != NotificationStatus.SUPPRESSED:
+                found.setdefault(each.fate.digest_key or str(number), each)
+        return list(found.values())
+
+    @property
+    def suppressed(self) -> list[Sent]:
+        return [each for each in self.written if each.fate.status == NotificationStatus.SUPPRESSED]
+
+
+def history(job: Job, *, since: datetime, until: datetime) -> tuple[list[Run], bool]:
+    """The runs of the job that ended in that time, oldest first, and whether there were more than are looked at."""
+    rows = Run.objects.filter(job=job, parent=None, status__in=TERMINAL, ended_at__gte=since, ended_at__lt=until)
+    rows = rows.exclude(status=RunStatus.CANCELLED).order_by("-ended_at", "-pk")
+    found = list(rows.select_related("job", "revision", "schedule", "tenant")[: MOST_RUNS + 1])
+    return list(reversed(found[:MOST_RUNS])), len(found) > MOST_RUNS
+
+
+# --- an alert rule ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Memory:
+    """The past as a back-test remembers it (`alerts.findings.Past`)."""
+
+    kept: list[Summary] = field(default_factory=list)
+    seen: list[datetime] = field(default_factory=list)
+    rows: frozenset[str] = frozenset()
+
+    def summaries(self, at: datetime) -> list[Summary]:
+        return self.kept
+
+    def times(self) -> list[datetime]:
+        return self.seen[:-8:-1]
+
+    def identities(self) -> frozenset[str]:
+        return self.rows
+
+    def acknowledged(self) -> tuple[str, ...]:
+        return ()
+
+    def add(self, finding: Finding, at: datetime) -> None:
+        self.seen.append(at)
+        if finding.summary:
+            self.kept.append(finding.summary)
+        if finding.rows is not None and finding.rows.problem is None:
+            self.rows = finding.rows.identities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An alert rule as it is filled in, about one job, with who would be told of it, in a span of history."""
+
+    rule: AlertRule
+    job: Job
+    notices: Sequence[NotificationRule]
+    book: Book
+    target: Target
+    since: datetime
+    until: datetime
+
+    @property
+    def key(self) -> str:
+        return evaluate.subject_of(self.rule, f"job:{self.job.pk}")
+
+
+@dataclass
+class _Trial:
+    """From run to run."""
+
+    asked: Question
+    report: Report
+    past: _Memory = field(default_factory=_Memory)
+    open: dict[str, int] = field(default_factory=dict)
+    told: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def go(self, happenings: Iterable[Happening], *, dues: dict[int, datetime]) -> None:
+        policy = evaluate.policy_of(self.asked.rule)
+        memory = Memory.new(max(self.report.since, self.asked.rule.enabled_at or self.report.since))
+        for happening in happenings:
+            finding = look(self.asked.rule, self.past, happening)
+            if finding.verdict is None:
+                continue
+            signal = self._signal(happening, finding, dues.get(happening.run.pk))
+            memory, effects = fold.step(policy, memory, signal)
+            self.past.add(finding, happening.at)
+            self.report.bad += finding.verdict in BAD
+            self._carry_out(effects, memory, finding, happening)
+        end = Signal(kind=SignalKind.TIME, subject=self.asked.key, at=self.report.until)
+        memory, effects = fold.step(policy, memory, end)
+        self._carry_out(effects, memory, None, None)
+
+    def _signal(self, happening: Happening, finding: Finding, due_at: datetime | None) -> Signal:
+        facts = {"cause": finding.cause} if finding.cause else {}
+        if due_at is not None:
+            facts["due_at"] = due_at.isoformat()
+        return Signal(
+            kind=SignalKind.CHECK,
+            subject=self.asked.key,
+            at=happening.at,
+            id=happening.id,
+            verdict=finding.verdict,
+            facts=facts,
+        )
+
+    def _carry_out(
+        self, effects: Sequence[Effect], memory: Memory, finding: Finding | None, happening: Happening | None
+    ) -> None:
+        """As `alerts.evaluate` does, without its rows."""
+        for effect in effects:
+            for incident, key in self._keys(effect, memory):
+                self._tell(effect, incident, key, finding, happening)
+        has_new_rows = finding is not None and finding.rows is not None and bool(finding.rows.new)
+        if not has_new_rows or memory.state != AlertState.FIRING or any(isinstance(e, Opened) for e in effects):
+            return
+        for effect in effects:
+            if isinstance(effect, Joined) and not effect.is_quiet and effect.cause in self.open and happening:
+                opened = Opened(at=effect.at, signal_id=happening.id, state=effect.state, cause=effect.cause)
+                self._tell(opened, self.open[effect.cause], f"rows:{happening.id}", finding, happening)
+
+    def _keys(self, effect: Effect, memory: Memory) -> Iterator[tuple[int, str]]:
+        """The incidents that an effect is told of, and by which name."""
+        if isinstance(effect, Opened):
+            if effect.cause not in self.open:
+                self.report.incidents += 1
+                self.open[effect.cause] = self.report.incidents
+            yield self.open[effect.cause], f"{effect.state.value}:opened"
+        elif isinstance(effect, Resolved) and effect.cause in self.open:
+            yield self.open.pop(effect.cause), "recovered"
+        elif isinstance(effect, Reminded) and effect.cause in self.open:
+            yield self.open[effect.cause], f"reminded:{effect.count}"
+        elif isinstance(effect, Flapping | Settled):
+            yield from self._flapping(effect, memory)
+
+    def _flapping(self, effect: Effect, memory: Memory) -> Iterator[tuple[int, str]]:
+        for problem in memory.incidents.values() or [Problem(AlertState.FIRING, self.asked.key)]:
+            if problem.cause in self.open:
+                yield self.open[problem.cause], f"{type(effect).__name__.lower()}:{effect.at.isoformat()}"
+
+    def _tell(
+        self, effect: Effect, incident: int, key: str, finding: Finding | None, happening: Happening | None
+    ) -> None:
+        trigger = trigger_of(effect)
+        if trigger is None:
+            return
+        severity = Severity(self.asked.rule.severity)
+        silence = self.asked.book.silence(self.asked.target, effect.at)
+        words = finding.sentence.stored if finding and finding.sentence else {}
+        for rule in self.asked.notices:
+            if trigger.value not in rule.triggers or not is_above(severity, floor_of(rule)):
+                continue
+            for channel in rule.channels.all():
+                name = (incident, key, channel.pk)
+                if name in self.told:
+                    continue
+                self.told.add(name)
+                fate = fate_of(effect.at, severity, rule, channel, silence)
+                self.report.written.append(
+                    Sent(
+                        at=effect.at,
+                        trigger=trigger,
+                        rule=rule,
+                        channel=channel,
+                        fate=fate,
+                        sentence=words,
+                        run=happening.run.pk if happening else None,
+                    )
+                )
+
+
+def of_alert(asked: Question) -> Report:
+    """What this alert rule, as it is filled in, would have sent about this job."""
+    runs, is_cut = history(asked.job, since=asked.since, until=asked.until)
+    report = Report(since=asked.since, until=asked.until, runs=len(runs), is_cut=is_cut)
+    past = [each for each in _happenings(runs, contract_of(asked.rule)) if each.run.origin != Origin.BACKFILL]
+    _Trial(asked, report).go(past, dues=_dues(runs, asked.rule.result_grace))
+    report.naive = report.bad * max(len({channel.pk for one in asked.notices for channel in one.channels.all()}), 1)
+    return report
+
+
+def of_notice(rule: NotificationRule, jobs: Iterable[Job], *, book: Book, since: datetime, until: datetime) -> Report:
+    """What this notification rule, as it is filled in, would have sent about the runs of these jobs."""
+    report = Report(since=since, until=until)
+    policy = notices.policy_of(rule)
+    if policy is None:
+        return report
+    for job in jobs:
+        runs, is_cut = history(job, since=since, until=until)
+        report.runs += len(runs)
+        report.is_cut |= is_cut
+        memory = noticefold.NoticeMemory()
+        for happening in _happenings(runs):
+            report.bad += bool(happening.triggers & policy.triggers - {Trigger.SUCCESS, Trigger.RECOVERED})
+            memory, tells = noticefold.step(policy, memory, notices.signal_of(happening))
+            for tell in tells:
+                _post(report, rule, notices.event_of(tell, happening), book)
+    report.written.sort(key=lambda each: each.at)
+    report.naive = report.bad * max(len(rule.channels.all()), 1)
+    return report
+
+
+def _post(report: Report, rule: NotificationRule, event: Event, book: Book) -> None:
+    if not is_above(event.severity, floor_of(rule)):
+        return
+    silence = book.silence(event.target, event.at)
+    for channel in rule.channels.all():
+        fate = fate_of(event.at, event.severity, rule, channel, silence)
+        report.written.append(
+            Sent(
+                at=event.at,
+                trigger=event.trigger,
+                rule=rule,
+                channel=channel,
+                fate=fate,
+                sentence=dict(event.sentence),
+                run=event.run.pk if event.run else None,
+            )
+        )
+
+
+# --- the history ------------------------------------------------------------------------------------------------------
+
+
+def _happenings(runs: Sequence[Run], contract: Contract | None = None) -> Iterator[Happening]:
+    """The ends of the runs, with what was suspicious by then: the history is here, so nobody asks for it again."""
+    figures: list[Figures] = []
+    sizes = outputs_of(runs, runs[0].job.kind) if runs else {}
+    for run in runs:
+        odd = None
+        if run.status == RunStatus.SUCCEEDED and not run.is_container:
+            mine = figures_of(run, sizes.get(run.pk))
+            if run.origin != Origin.BACKFILL:
+                odd = suspicion(figures[-LAST:], mine, contract)
+            figures.append(mine)
+        happening = ended(run, run.ended_at or run.scheduled_for, odd=odd)
+        if happening is not None:
+            yield replace(happening, weighed_by=contract)
+
+
+def _dues(runs: Sequence[Run], grace: timedelta) -> dict[int, datetime]:
+    """Run → by when the next result had to be there, as the ledger of due moments has it."""
+    fires = sorted(run.scheduled_for for run in runs if run.origin == Origin.SCHEDULE)
+    found: dict[int, datetime] = {}
+    place = 0
+    for run in runs:
+        at = run.ended_at or run.scheduled_for
+        while place < len(fires) and fires[place] <= at:
+            place += 1
+        if place < len(fires):
+            found[run.pk] = fires[place] + grace
+    return found

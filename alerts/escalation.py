@@ -1,0 +1,159 @@
+"""Steps of an escalation policy: who is told next while nobody answers, and who is on call."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from accounts.models import User
+from alerts import inbox, incidents, outbox, wording
+from alerts.inbox import Letter
+from alerts.letters import Event
+from alerts.models import AlertStatus, EscalationPolicy, EscalationStep, Incident, OnCallRota
+from alerts.outbox import Fate
+from alerts.rota import Override, Rota
+from alerts.shelf import Book, shelf, target_of
+from alerts.states import Happened, IncidentStatus, NotificationStatus, Severity, Trigger
+from alerts.transports import TRANSPORTS
+from alerts.wording import say
+from portal.lib.plugins import UnknownKindError
+
+log = logging.getLogger(__name__)
+AGAIN = timedelta(minutes=1)  # after something went wrong
+BATCH = 100
+
+
+def step_due(now: datetime) -> int:
+    """Take the next step of every incident whose time has come."""
+    rows = Incident.objects.filter(next_step_at__lte=now, resolved_at=None).select_related("tenant", "escalation")
+    due = list(rows.order_by("next_step_at")[:BATCH])
+    books = shelf.take({incident.tenant_id for incident in due})
+    for incident in due:
+        try:
+            with transaction.atomic():
+                _step(incident, books[incident.tenant_id], now)
+        except Exception:
+            log.exception("An incident could not be escalated.", extra={"incident": incident.pk})
+            Incident.objects.filter(pk=incident.pk).update(next_step_at=now + AGAIN)
+    return len(due)
+
+
+def _step(incident: Incident, book: Book, now: datetime) -> None:
+    if incident.status == IncidentStatus.ACKNOWLEDGED:
+        incidents.take_back(incident, at=now)  # its time is over
+        return
+    if incident.snoozed_until is not None and incident.snoozed_until > now:
+        Incident.objects.filter(pk=incident.pk).update(next_step_at=incident.snoozed_until)
+        return
+    policy = incident.escalation
+    steps = list(policy.steps.order_by("number").prefetch_related("channels")) if policy else []
+    if policy is None or not steps:
+        Incident.objects.filter(pk=incident.pk).update(next_step_at=None)
+        return
+    turn, place = divmod(incident.step_number, len(steps))
+    names = _tell(incident, steps[place], f"{turn}:{steps[place].number}", book, now)
+    incidents.note(incident, Happened.ESCALATED, now, say("incident.escalated", step=place + 1, names=names))
+    _arm_next(incident, policy, steps, now)
+
+
+def _arm_next(incident: Incident, policy: EscalationPolicy, steps: list[EscalationStep], now: datetime) -> None:
+    """The next step waits from now on, however late this one was."""
+    following = incident.step_number + 1
+    turn, place = divmod(following, len(steps))
+    due = now + steps[place].wait if turn <= policy.repeat_count else None
+    Incident.objects.filter(pk=incident.pk).update(step_number=following, next_step_at=due)
+
+
+def _tell(incident: Incident, step: EscalationStep, key: str, book: Book, now: datetime) -> str:
+    """Who was told, in short."""
+    member = incident.members.filter(left_at=None).select_related("status__rule__tenant", "status__job").first()
+    event = _event(incident, member.status if member else None, key, now)
+    on_call = user_on_call(step.rota, now) if step.rota else None
+    silence = book.silence(event.target, now)
+    fate = Fate(status=NotificationStatus.PENDING, at=now)
+    if silence is not None:
+        fate = outbox.suppressed(now, say("notice.silenced", until_at=silence.ends_at))
+    names = []
+    for channel in step.channels.all():
+        recipients = _addresses(channel.kind, on_call)
+        outbox.send_to(channel, event, rule=None, fate=fate, recipients=recipients)
+        names.append(f"{channel.name} ({on_call})" if recipients else channel.name)
+    if on_call is not None:
+        _tell_person(on_call, incident, event)
+        names.append(str(on_call))
+    return ", ".join(names) or "–"
+
+
+def _addresses(kind: str, person: User | None) -> tuple[str, ...]:
+    """Where a channel that takes recipients reaches the person on call; (): the channel's own."""
+    try:
+        transport = TRANSPORTS.get(kind)
+    except UnknownKindError:
+        return ()
+    if person is not None and transport.addresses == "email" and person.email:
+        return (person.email,)
+    return ()
+
+
+def _tell_person(person: User, incident: Incident, event: Event) -> None:
+    """Whatever the channels do, it is in the inbox of who is on call."""
+    with override(person.language or settings.LANGUAGE_CODE):
+        letter = Letter(
+            subject=_("You are on call: %(title)s") % {"title": wording.render(incident.title)},
+            body=wording.render(event.sentence),
+            severity=incident.severity,
+            link=inbox.link_to(incident),
+            incident=incident.pk,
+        )
+    inbox.tell_people([person], letter, now=event.at, tenant=incident.tenant_id)
+
+
+def _event(incident: Incident, status: AlertStatus | None, key: str, now: datetime) -> Event:
+    rule = status.rule if status else None
+    job = status.job if status else None
+    return Event(
+        tenant=incident.tenant,
+        trigger=Trigger.ESCALATED,
+        severity=Severity(incident.severity),
+        at=now,
+        key=f"step:{key}:{incident.opened_at.isoformat()}:{incident.acknowledged_at or ''}",
+        target=target_of(job, rule),
+        job=job,
+        alert_rule=rule,
+        status=status,
+        incident=incident,
+        sentence=incident.evidence.get("sentence") or {},
+        evidence=incident.evidence,
+        count=incident.count,
+    )
+
+
+# --- who is on call ---------------------------------------------------------------------------------------------------
+
+
+def rota_of(row: OnCallRota) -> Rota:
+    """The row as the pure rota; members by the id of their user."""
+    overrides = tuple(
+        Override(member=str(one.user_id), starts_at=one.starts_at, ends_at=one.ends_at)
+        for one in row.overrides.order_by("pk")
+    )
+    wall = row.starts.astimezone(ZoneInfo(row.timezone)).replace(tzinfo=None)
+    return Rota(
+        members=tuple(str(member) for member in row.members),
+        starts=wall,
+        timezone=row.timezone,
+        shift_length=row.shift_length,
+        overrides=overrides,
+    )
+
+
+def user_on_call(row: OnCallRota, now: datetime) -> User | None:
+    """Who is on call; nobody when the rota is empty, has not begun, or names somebody who has left."""
+    member = rota_of(row).on_call(now)
+    return User.objects.filter(pk=int(member), is_active=True).first() if member else None

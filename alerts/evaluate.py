@@ -1,0 +1,282 @@
+"""One signal for one alert: the fold, what it remembers, and everything that follows from it, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from alerts import fold, incidents, outbox
+from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, trigger_of
+from alerts.findings import NOTHING, Finding
+from alerts.incidents import Part
+from alerts.letters import Event
+from alerts.memory import Memory, Problem
+from alerts.models import AlertCheck, AlertRow, AlertRule, AlertStatus, Incident
+from alerts.policies import Policy
+from alerts.rowdiff import KeyedRow
+from alerts.shelf import Book, target_of
+from alerts.signals import Signal
+from alerts.states import AlertState, Happened, IncidentStatus, NotificationStatus, Severity, Trigger
+from alerts.wording import Sentence, say
+from jobs.models import Job, Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Case:
+    """A rule about one subject, at work. `job` is None for a part of the portal."""
+
+    rule: AlertRule
+    status: AlertStatus
+    book: Book
+    job: Job | None = None
+    run: Run | None = None
+    finding: Finding = NOTHING
+    messages: int = field(default=0, init=False)
+
+    @property
+    def key(self) -> str:
+        """The subject of its signals."""
+        return subject_of(self.rule, self.status.subject)
+
+    def part(self, at: datetime, cause: str, state: AlertState) -> Part:
+        return Part(
+            rule=self.rule,
+            status=self.status,
+            cause=cause,
+            state=state,
+            at=at,
+            sentence=dict(self.status.sentence),
+            evidence=dict(self.finding.evidence),
+        )
+
+
+def subject_of(rule: AlertRule, subject: str) -> str:
+    return f"rule:{rule.pk}/{subject}"
+
+
+def status_of(rule: AlertRule, subject: str, *, job: Job | None, now: datetime) -> AlertStatus:
+    """The row of this rule and subject; a new one remembers nothing and awaits its first result from now on."""
+    status, _is_new = AlertStatus.objects.get_or_create(
+        rule=rule, subject=subject, defaults={"job": job, "state_at": now, "memory": Memory.new(now).to_json()}
+    )
+    return status
+
+
+def policy_of(rule: AlertRule) -> Policy:
+    """One that can't be used any more is the plain one: an alert must not die of its settings."""
+    try:
+        return Policy.model_validate(rule.policy or {})
+    except ValidationError:
+        log.warning("The policy of an alert rule can't be used; the plain one is.", extra={"alert_rule": rule.pk})
+        return Policy()
+
+
+def feed(
+    case: Case, signal: Signal, *, due_at: datetime | None = None, changed: Mapping[str, Any] | None = None
+) -> int:
+    """Fold the signal, store what is remembered, carry out what follows. Returns how many messages were written.
+
+    `changed` replaces parts of the memory first (`due_at`, when a schedule has moved).
+    """
+    policy = policy_of(case.rule)
+    memory = Memory.from_json(case.status.memory)
+    if changed:
+        memory = replace(memory, **changed)
+    if due_at is not None:
+        signal = replace(signal, facts={**signal.facts, "due_at": due_at.isoformat()})
+    memory, effects = fold.step(policy, memory, signal)
+    _remember(case, policy, memory, signal)
+    for effect in effects:
+        _carry_out(case, effect, memory)
+    _tell_of_new_rows(case, signal, effects)
+    if case.messages:
+        AlertStatus.objects.filter(pk=case.status.pk).update(notified_at=signal.at)
+    return case.messages
+
+
+# --- what is remembered -----------------------------------------------------------------------------------------------
+
+
+def _remember(case: Case, policy: Policy, memory: Memory, signal: Signal) -> None:
+    status, finding = case.status, case.finding
+    status.memory = memory.to_json()
+    status.state, status.state_at = memory.state, memory.state_at
+    status.wakes_at = fold.wakes_at(policy, memory)
+    if finding.verdict is not None:
+        status.checked_at = signal.at
+        status.run = case.run
+        status.value = finding.value
+        status.sentence = finding.sentence.stored if finding.sentence else {}
+    status.save()
+    if finding.verdict is None:
+        return
+    AlertCheck.objects.create(
+        status=status,
+        at=signal.at,
+        verdict=finding.verdict.value,
+        state=memory.state,
+        value=finding.value,
+        sentence=status.sentence,
+        summary=finding.summary.to_json() if finding.summary else None,
+        run=case.run,
+    )
+    if finding.rows is not None and finding.rows.problem is None:
+        _remember_rows(case, signal.at)
+
+
+def _remember_rows(case: Case, at: datetime) -> None:
+    """Rows that came back are the same row again, and nobody has acknowledged them this time."""
+    found, status = case.finding.rows, case.status
+    if found is None:
+        return
+    columns = list(case.finding.evidence.get("columns") or [])
+    status.row_identities = sorted(found.identities)
+    status.save(update_fields=["row_identities"])
+    AlertRow.objects.filter(status=status, identity__in=found.resolved, resolved_at=None).update(resolved_at=at)
+    known = AlertRow.objects.filter(status=status, identity__in=[row.hash for row in found.still_there])
+    known.update(last_at=at, resolved_at=None)
+    for row in found.new:
+        AlertRow.objects.update_or_create(status=status, identity=row.hash, defaults=_row_values(row, columns, at))
+
+
+def _row_values(row: KeyedRow, columns: list[str], at: datetime) -> dict[str, Any]:
+    return {
+        "key": list(row.key),
+        "row": list(row.row),
+        "columns": columns,
+        "first_at": at,
+        "last_at": at,
+        "resolved_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": "",
+        "comment": "",
+    }
+
+
+# --- what follows -----------------------------------------------------------------------------------------------------
+
+
+def _carry_out(case: Case, effect: Effect, memory: Memory) -> None:
+    if isinstance(effect, Opened):
+        incident, _is_new = incidents.join(case.part(effect.at, effect.cause, effect.state))
+        _tell(case, effect, incident, key=f"{effect.state.value}:opened")
+    elif isinstance(effect, Joined):
+        incident, is_new = incidents.one_more(case.part(effect.at, effect.cause, effect.state))
+        if is_new:  # a person had resolved it, and it is not over
+            opened = Opened(at=effect.at, signal_id=effect.signal_id, state=effect.state, cause=effect.cause)
+            _tell(case, opened, incident, key=f"{effect.state.value}:opened")
+    elif isinstance(effect, Resolved):
+        _resolve(case, effect)
+    elif isinstance(effect, Reminded):
+        _remind(case, effect)
+    elif isinstance(effect, Flapping | Settled):
+        _flap(case, effect, memory)
+
+
+def _resolve(case: Case, effect: Resolved) -> None:
+    """Whoever was told that it began is told that it is over, by whichever of its alerts."""
+    incident, is_over = incidents.leave(case.part(effect.at, effect.cause, effect.state))
+    if incident is None or not is_over:
+        return
+    for member in incident.members.select_related("status__rule").order_by("pk"):
+        _tell(case, effect, incident, key="recovered", rule=member.status.rule)
+
+
+def _remind(case: Case, effect: Reminded) -> None:
+    incident = incidents.current(case.part(effect.at, effect.cause, effect.state))
+    if incident is None:
+        return
+    is_snoozed = incident.snoozed_until is not None and incident.snoozed_until > effect.at
+    if is_snoozed or incident.status == IncidentStatus.ACKNOWLEDGED:
+        return
+    incidents.note(incident, Happened.REMINDED, effect.at)
+    _tell(case, effect, incident, key=f"reminded:{effect.count}:{incident.opened_at.isoformat()}")
+
+
+def _flap(case: Case, effect: Flapping | Settled, memory: Memory) -> None:
+    is_flapping = isinstance(effect, Flapping)
+    for problem in memory.incidents.values() or [Problem(AlertState.FIRING, case.key)]:
+        incident = incidents.current(case.part(effect.at, problem.cause, problem.state))
+        if incident is None:
+            continue
+        Incident.objects.filter(pk=incident.pk).update(is_flapping=is_flapping)
+        count = effect.count if isinstance(effect, Flapping) else 0
+        words = say("incident.flapping", count=count) if is_flapping else say("incident.settled")
+        incidents.note(incident, Happened.FLAPPING if is_flapping else Happened.SETTLED, effect.at, words)
+        _tell(case, effect, incident, key=f"{type(effect).__name__.lower()}:{effect.at.isoformat()}", words=words)
+
+
+def _tell_of_new_rows(case: Case, signal: Signal, effects: list[Effect]) -> None:
+    """A row-level alert that fires already tells of new rows, and of nothing but them."""
+    rows = case.finding.rows
+    is_told = any(isinstance(effect, Opened) for effect in effects)
+    if rows is None or not rows.new or is_told or case.status.state != AlertState.FIRING:
+        return
+    for effect in effects:
+        if isinstance(effect, Joined) and not effect.is_quiet:
+            incident = incidents.current(case.part(effect.at, effect.cause, effect.state))
+            if incident is not None:
+                opened = Opened(at=effect.at, signal_id=signal.id, state=effect.state, cause=effect.cause)
+                _tell(case, opened, incident, key=f"rows:{signal.id}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What is told, of which rule (a member of the incident; the case's own otherwise), in which words."""
+
+    trigger: Trigger
+    at: datetime
+    key: str
+    rule: AlertRule | None = None
+    words: Sentence | None = None
+
+
+def _tell(case: Case, effect: Effect, incident: Incident, **more: Any) -> None:
+    trigger = trigger_of(effect)
+    if trigger is not None:
+        news = News(trigger=trigger, at=effect.at, **more)
+        event = event_of(case, incident, news)
+        rules = list(outbox.rules_for_alert(news.rule or case.rule, event.target, case.book))
+        made = outbox.post(event, rules, case.book)
+        case.messages += sum(each.status != NotificationStatus.SUPPRESSED for each in made)
+        if not made and trigger in NEWS:
+            _note_that_nobody_is_told(incident, effect.at)
+
+
+NEWS = frozenset({Trigger.FIRING, Trigger.ERROR, Trigger.STALE, Trigger.NO_DATA})
+
+
+def _note_that_nobody_is_told(incident: Incident, at: datetime) -> None:
+    """On the incident's page, so that it is no secret that it stays one."""
+    if not incident.notifications.exists():
+        incidents.note(incident, Happened.NOTIFIED, at, say("incident.nobody"))
+
+
+def event_of(case: Case, incident: Incident, news: News) -> Event:
+    """As the outbox takes it."""
+    rule, rows = news.rule or case.rule, case.finding.rows
+    return Event(
+        tenant=rule.tenant,
+        trigger=news.trigger,
+        severity=Severity(incident.severity),
+        at=news.at,
+        key=news.key,
+        target=target_of(case.job, rule),
+        job=case.job,
+        run=case.run,
+        alert_rule=rule,
+        status=case.status,
+        incident=incident,
+        sentence=news.words.stored if news.words else case.status.sentence,
+        evidence=case.finding.evidence or incident.evidence,
+        count=incident.count,
+        new_rows=len(rows.new) if rows else None,
+        resolved_rows=len(rows.resolved) if rows else None,
+    )

@@ -1,0 +1,89 @@
+"""Outages of the portal itself: told to the platform's admins always, and to every rule that watches its parts."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import override
+
+from accounts.models import User
+from alerts import evaluate, inbox
+from alerts.evaluate import Case, subject_of
+from alerts.findings import Finding
+from alerts.inbox import Letter
+from alerts.models import AlertRule
+from alerts.shelf import shelf
+from alerts.signals import Signal, SignalKind, Verdict
+from alerts.states import Severity, Source
+from alerts.wording import Sentence, say
+from jobs.models import Outage
+from jobs.outages import QUEUE_PREFIX
+
+log = logging.getLogger(__name__)
+BATCH = 50
+ANY_QUEUE = "queues"
+
+
+def consume(now: datetime) -> int:
+    """Tell of outages that nobody was told of, and of ends."""
+    begun = list(Outage.objects.filter(notified_at=None).order_by("pk")[:BATCH])
+    over = list(Outage.objects.filter(over_notified_at=None, ended_at__isnull=False).order_by("pk")[:BATCH])
+    for outage in begun:
+        _tell(outage, is_over=False, now=now)
+        Outage.objects.filter(pk=outage.pk).update(notified_at=now)
+    for outage in over:
+        _tell(outage, is_over=True, now=now)
+        Outage.objects.filter(pk=outage.pk).update(over_notified_at=now)
+    return len(begun) + len(over)
+
+
+def rules_about(subject: str) -> list[AlertRule]:
+    """The rules of all tenants that watch this part; "queues" stands for every queue."""
+    names = {subject, ANY_QUEUE} if subject.startswith(QUEUE_PREFIX) else {subject}
+    rules = AlertRule.objects.filter(source=Source.PORTAL, is_enabled=True).select_related("tenant", "escalation")
+    return [rule for rule in rules.order_by("pk") if names & set(rule.subjects)]
+
+
+def signal_of(key: str, outage: Outage, *, is_over: bool) -> Signal:
+    """Bad from when it was noticed, good when it ended."""
+    at = (outage.ended_at if is_over else None) or outage.noticed_at
+    return Signal(
+        kind=SignalKind.OUTAGE,
+        subject=key,
+        at=max(at, outage.noticed_at),
+        id=f"outage:{outage.pk}:{'over' if is_over else 'began'}",
+        verdict=Verdict.GOOD if is_over else Verdict.BAD,
+    )
+
+
+def _tell(outage: Outage, *, is_over: bool, now: datetime) -> None:
+    rules = rules_about(outage.subject)
+    books = shelf.take({rule.tenant_id for rule in rules})
+    key = "outage.over" if is_over else "outage.began"
+    words = say(key, subject=outage.subject, began_at=outage.began_at, ended_at=outage.ended_at or now)
+    for rule in rules:
+        try:
+            with transaction.atomic():
+                status = evaluate.status_of(rule, outage.subject, job=None, now=outage.noticed_at)
+                finding = Finding(
+                    verdict=Verdict.GOOD if is_over else Verdict.BAD, sentence=words, value=float(not is_over)
+                )
+                case = Case(rule=rule, status=status, book=books[rule.tenant_id], finding=finding)
+                evaluate.feed(case, signal_of(subject_of(rule, outage.subject), outage, is_over=is_over))
+        except Exception:
+            log.exception("An outage could not be told.", extra={"alert_rule": rule.pk, "outage": outage.pk})
+    _tell_the_platform(outage, words, is_over=is_over, now=now)
+
+
+def _tell_the_platform(outage: Outage, words: Sentence, *, is_over: bool, now: datetime) -> None:
+    """Each in their own language; told once, however often this is tried."""
+    severity = Severity.INFO if is_over else Severity.CRITICAL
+    name = uuid5(NAMESPACE_URL, f"outage:{outage.pk}:{'over' if is_over else 'began'}")
+    for admin in User.objects.filter(is_superuser=True, is_active=True):
+        with override(admin.language or settings.LANGUAGE_CODE):
+            letter = Letter(subject=words.text, severity=severity, link=inbox.link_to(outage), delivery_id=name)
+        inbox.tell_people([admin], letter, now=now)

@@ -1,0 +1,34 @@
+"""What every test of alerts begins with."""
+
+import pytest
+
+from alerts.shelf import shelf
+from tests.alerts import rows
+from tests.alerts.rows import MINUTE, NOW
+
+
+@pytest.fixture(autouse=True)
+def _empty_shelf():
+    """Numbers of tenants come again in the next test."""
+    shelf.clear()
+
+
+@pytest.fixture
+def job():
+    return rows.sql_job()
+
+
+@pytest.fixture
+def ops(job):
+    return rows.channel(job)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Put the engine's clock to so many minutes after NOW."""
+
+    def put(minute: float):
+        monkeypatch.setattr("jobs.dbclock.now", lambda: NOW + minute * MINUTE)
+
+    put(0)
+    return put

@@ -1,0 +1,192 @@
+"""What only the passing of time brings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from alerts import clockwork, incidents
+from alerts.incidents import Person
+from alerts.models import (
+    AlertStatus,
+    EscalationPolicy,
+    EscalationStep,
+    InboxMessage,
+    Incident,
+    OnCallRota,
+)
+from alerts.states import AlertState, IncidentStatus
+from jobs.models import Outage, Schedule
+from jobs.states import ReasonCode, RunStatus
+from tests.alerts import rows
+from tests.alerts.rows import MINUTE, NOW, told
+from tests.cast import make_platform_admin
+from tests.jobs.rows import schedule as schedule_of
+from tests.jobs.rows import user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_without_a_result_in_time_it_is_stale(job, ops, at):
+    rows.notice(ops, alert_rule=rows.rule(job, policy={"stale_after": "10m"}))
+    rows.result(job, 0)
+    at(9)
+    assert clockwork.pass_time() == 0
+    at(11)
+    clockwork.pass_time()
+    assert AlertStatus.objects.get().state == AlertState.STALE
+    assert told() == ["stale"]
+    rows.result(job, 12)
+    assert told() == ["stale", "recovered"]
+
+
+def test_a_job_that_never_runs_is_stale(job, ops, at):
+    rule = rows.rule(job, policy={"stale_after": "10m"})
+    rows.notice(ops, alert_rule=rule)
+    clockwork.begin(rule, NOW)
+    at(11)
+    clockwork.pass_time()
+    assert told() == ["stale"]
+
+
+def test_a_rule_that_nobody_has_begun_is_begun(job, ops, at):
+    rows.rule(job)
+    clockwork._looked_for_new.clear()
+    clockwork.pass_time()
+    assert AlertStatus.objects.get().state_at == NOW
+
+
+def test_a_schedule_says_when_a_result_is_due(job, ops, at):
+    rule = rows.rule(job)
+    rows.notice(ops, alert_rule=rule)
+    schedule = schedule_of(job, next_fire_at=NOW + 10 * MINUTE)
+    clockwork.begin(rule, NOW)
+    assert AlertStatus.objects.get().wakes_at == NOW + 15 * MINUTE
+    at(16)
+    clockwork.pass_time()
+    assert told() == ["stale"], "beat has not decided it"
+    Schedule.objects.filter(pk=schedule.pk).update(next_fire_at=NOW + 70 * MINUTE)
+    rows.result(job, 17)
+    assert told() == ["stale", "recovered"]
+    Schedule.objects.filter(pk=schedule.pk).update(is_enabled=False, next_fire_at=None)
+    at(80)
+    clockwork.pass_time()
+    assert told() == ["stale", "recovered"], "nobody awaits a paused schedule"
+
+
+def test_what_the_calendar_leaves_out_is_not_awaited(job, ops, at):
+    rule = rows.rule(job)
+    rows.notice(ops, alert_rule=rule)
+    schedule = schedule_of(job, next_fire_at=NOW + 10 * MINUTE)
+    clockwork.begin(rule, NOW)
+    rows.ended(job, 10, RunStatus.SKIPPED, scheduled_for=NOW + 10 * MINUTE, reason_code=ReasonCode.CALENDAR)
+    Schedule.objects.filter(pk=schedule.pk).update(next_fire_at=NOW + 70 * MINUTE)
+    at(16)
+    clockwork.pass_time()
+    assert told() == []
+    assert AlertStatus.objects.get().wakes_at == NOW + 75 * MINUTE
+
+
+def test_an_outage_is_told_to_rules_and_to_the_platform(job, ops, at):
+    admin = make_platform_admin()
+    rows.notice(ops, alert_rule=rows.rule(job, job=None, source="portal", subjects=["workers"]))
+    outage = Outage.objects.create(subject="workers", open_key="workers", began_at=NOW, noticed_at=NOW)
+    clockwork.pass_time()
+    clockwork.pass_time()
+    assert told() == ["firing"]
+    Outage.objects.filter(pk=outage.pk).update(ended_at=NOW + MINUTE)
+    clockwork.pass_time()
+    assert told() == ["firing", "recovered"]
+    assert InboxMessage.objects.filter(user=admin).count() == 2
+
+
+def test_escalation_goes_on_until_somebody_answers(job, ops, at):
+    boss, policy = rows.channel(job, "boss"), EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p")
+    for number, minutes in ((1, 5), (2, 10)):
+        step = EscalationStep.objects.create(policy=policy, number=number, wait=minutes * MINUTE)
+        step.channels.add(boss)
+    rows.notice(ops, alert_rule=rows.rule(job, escalation=policy))
+    rows.result(job, 0, 1)
+    for minute in (4, 6, 7):
+        at(minute)
+        clockwork.pass_time()
+    assert told() == ["firing", "escalated"]
+    at(16)
+    clockwork.pass_time()
+    assert told() == ["firing", "escalated", "escalated"]
+    at(60)
+    clockwork.pass_time()
+    assert told() == ["firing", "escalated", "escalated"]
+
+
+def test_an_acknowledgement_stops_the_escalation_while_it_holds(job, ops, at):
+    policy = EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p", ack_timeout=30 * MINUTE)
+    EscalationStep.objects.create(policy=policy, number=1, wait=5 * MINUTE).channels.add(ops)
+    rows.rule(job, escalation=policy)
+    rows.result(job, 0, 1)
+    incidents.acknowledge(Incident.objects.get(), at=NOW, by=Person(name="Li"))
+    at(20)
+    clockwork.pass_time()
+    assert told() == []
+    at(31)
+    clockwork.pass_time()
+    assert Incident.objects.get().status == IncidentStatus.OPEN
+    at(37)
+    clockwork.pass_time()
+    assert told() == ["escalated"]
+
+
+def test_who_is_on_call_gets_it_in_the_inbox(job, at):
+    person = user()
+    rota = OnCallRota.objects.create(
+        tenant=job.tenant, slug="r", name="r", members=[person.pk], starts=NOW - timedelta(days=1)
+    )
+    policy = EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p")
+    EscalationStep.objects.create(policy=policy, number=1, wait=MINUTE, rota=rota)
+    rows.rule(job, escalation=policy)
+    rows.result(job, 0, 1)
+    at(2)
+    clockwork.pass_time()
+    assert InboxMessage.objects.get().user == person
+
+
+def test_a_snooze_ends(job, ops, at):
+    rows.notice(ops, alert_rule=rows.rule(job, policy={"repeat_every": "5m"}))
+    rows.result(job, 0, 1)
+    incidents.snooze(Incident.objects.get(), until=NOW + 22 * MINUTE, at=NOW, by=Person(user=user()))
+    for minute in (6, 12, 18):
+        at(minute)
+        clockwork.pass_time()
+    assert told() == ["firing"]
+    at(21)
+    clockwork.pass_time()
+    assert told() == ["firing"]
+    at(26)
+    clockwork.pass_time()
+    assert told() == ["firing", "still_firing"]
+
+
+def test_a_silent_scheduler_is_one_incident(ops, at):
+    for number in range(3):
+        each = rows.sql_job(f"check-{number}")
+        rows.notice(ops, alert_rule=rows.rule(each, each.slug, policy={"stale_after": "10m"}))
+        rows.result(each, 0)
+    Outage.objects.create(subject="beat", open_key="beat", began_at=NOW, noticed_at=NOW + MINUTE)
+    at(11)
+    clockwork.pass_time()
+    incident = Incident.objects.get()
+    assert (incident.cause, incident.members.count(), told()) == ("portal:beat", 3, ["stale"])
+
+
+def test_reminders_stop_when_somebody_looks_after_it(job, ops, at):
+    rows.notice(ops, alert_rule=rows.rule(job, policy={"repeat_every": "30m"}))
+    rows.result(job, 0, 1)
+    at(31)
+    clockwork.pass_time()
+    assert told() == ["firing", "still_firing"]
+    assert incidents.acknowledge(Incident.objects.get(), at=NOW, by=Person(name="Li Wei"))
+    at(61)
+    clockwork.pass_time()
+    assert told() == ["firing", "still_firing"]
+    assert Incident.objects.get().acknowledged_by == "Li Wei"
