@@ -11,6 +11,8 @@ from alerts.transports.texts import links_of
 COLOURS = {"critical": "#b91c1c", "warning": "#b45309", "info": "#1d4ed8"}
 FONT = "font-family:system-ui,-apple-system,'Segoe UI','PingFang SC','Microsoft YaHei',sans-serif"
 
+MONO = "font-family:ui-monospace,Menlo,Consolas,'Sarasa Mono SC',monospace"  # tables and logs stand in columns
+
 
 def page_of(message: Message) -> str:
     """One column, no image, nothing loaded from elsewhere; every value is escaped."""
@@ -30,11 +32,12 @@ def _whole(message: Message, buttons: SafeString) -> SafeString:
         '<body style="margin:0;padding:16px;background:#ffffff;color:#111827;{font}">'
         '<div style="max-width:720px;margin:0 auto;border-top:4px solid {colour};padding-top:12px">'
         '<h1 style="font-size:18px;margin:0 0 12px">{subject}</h1>'
-        '<div style="white-space:pre-wrap;font-size:14px;line-height:1.5;overflow-wrap:anywhere">{body}</div>'
+        '<div style="white-space:pre-wrap;{mono};font-size:13px;line-height:1.5;overflow-wrap:anywhere">{body}</div>'
         '<p style="margin:20px 0 0">{buttons}</p></div></body></html>',
         language=message.language,
         subject=message.subject,
         font=FONT,
+        mono=MONO,
         colour=COLOURS.get(message.severity, COLOURS["info"]),
         body=message.body,
         buttons=buttons,

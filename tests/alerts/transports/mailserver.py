@@ -88,11 +88,13 @@ class MailServer:
         if reply.startswith("hang"):
             self.released.wait(30)
         elif reply == "drip":
-            while not self.released.wait(0.05):
-                connection.sendall(b"2")
+            for _letter in range(600):
+                if not self.released.wait(0.05):
+                    connection.sendall(b"2")
         elif reply == "endless":
-            while not self.released.is_set():
-                connection.sendall(b"250-more\r\n" * 1000)
+            for _part in range(100_000):
+                if not self.released.is_set():
+                    connection.sendall(b"250-more\r\n" * 1000)
         elif reply.startswith("partial "):
             connection.sendall(reply.removeprefix("partial ").encode())
         elif not reply.startswith("drop"):
