@@ -85,19 +85,21 @@ class MailServer:
 
     def _reply(self, connection: socket.socket, reply: str) -> bool:
         """Whether the conversation goes on."""
+        pieces = {"drip": (b"2", 600), "endless": (b"250-more\r\n" * 1000, 100_000)}
         if reply.startswith("hang"):
             self.released.wait(30)
-        elif reply == "drip":
-            for _letter in range(600):
-                if not self.released.wait(0.05):
-                    connection.sendall(b"2")
-        elif reply == "endless":
-            for _part in range(100_000):
-                if not self.released.is_set():
-                    connection.sendall(b"250-more\r\n" * 1000)
+        elif reply in pieces:
+            piece, count = pieces[reply]
+            self._pour(connection, piece, count, pause=0.05 if reply == "drip" else 0)
         elif reply.startswith("partial "):
             connection.sendall(reply.removeprefix("partial ").encode())
         elif not reply.startswith("drop"):
             connection.sendall(f"{reply}\r\n".encode())
             return True
         return False
+
+    def _pour(self, connection: socket.socket, piece: bytes, count: int, *, pause: float) -> None:
+        for _each in range(count):
+            if self.released.wait(pause):
+                return
+            connection.sendall(piece)
