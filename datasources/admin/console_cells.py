@@ -17,8 +17,8 @@ from datasources.query import ResultSet
 SHOWN = 120  # characters of a cell before it is cut
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would execute
 TYPES: dict[str, str | Promise] = {
-    "boolean": _("boolean"), "integer": _("integer"), "number": _("number"), "decimal": _("decimal"),
-    "text": _("text"), "binary": _("binary"), "timestamp": _("timestamp"), "date": _("date"), "time": _("time"),
+    "boolean": _("boolean"), "integer": _("integer"), "number": _("float"), "decimal": _("decimal"),
+    "text": _("string"), "binary": _("binary"), "timestamp": _("timestamp"), "date": _("date"), "time": _("time"),
     "interval": _("interval"), "uuid": _("UUID"), "json": _("JSON"),
 }  # fmt: skip
 NUMERIC = frozenset({"integer", "number", "decimal"})

@@ -71,6 +71,9 @@ class AskForm(forms.Form):
     def __init__(self, *args: Any, sources: QuerySet[DataSource], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["datasource"].queryset = sources  # type: ignore[attr-defined]
+        first = list(sources[:2])
+        if len(first) == 1:
+            self.initial.setdefault("datasource", first[0].pk)
 
     def clean_timeout(self) -> float:
         most = settings.PORTAL_SQL_TIMEOUT_SECONDS

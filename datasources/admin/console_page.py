@@ -101,7 +101,7 @@ def shown(question: Question, answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer,
         "mode": str(question.mode),
-        "parts": [_shown(part) for part in answer.parts],
+        "parts": [_shown(part, question.mode) for part in answer.parts],
         "milliseconds": round(answer.elapsed * 1000),
         "headline": "" if looks else _headline(question, answer),
         "links": links,
@@ -109,17 +109,17 @@ def shown(question: Question, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _shown(part: Part) -> Shown:
+def _shown(part: Part, mode: QueryMode) -> Shown:
     found = part.result
     return Shown(
         part=part,
         grid=grid(found) if found.columns else None,
-        sentence=_sentence(part),
+        sentence=_sentence(part, mode),
         milliseconds=round(found.elapsed * 1000),
     )
 
 
-def _sentence(part: Part) -> str:
+def _sentence(part: Part, mode: QueryMode) -> str:
     found = part.result
     count = found.row_count
     if found.columns and found.truncated:
@@ -132,6 +132,9 @@ def _sentence(part: Part) -> str:
     changed = count if found.affected is None else found.affected
     if changed is None:
         return _("Done.")
+    if mode == QueryMode.REHEARSE:
+        words = ngettext("%(count)d row would be changed.", "%(count)d rows would be changed.", changed)
+        return words % {"count": changed}
     return ngettext("%(count)d row was changed.", "%(count)d rows were changed.", changed) % {"count": changed}
 
 

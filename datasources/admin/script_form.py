@@ -65,7 +65,7 @@ class SqlScriptForm(SqlScriptModelForm):
         current = self.instance.current if self.instance.pk else None
         if current is not None:
             self.initial.setdefault("text", current.text)
-            self.initial.setdefault("parameters", current.parameters)
+            self.initial.setdefault("parameters", current.parameters or "")
 
     def draft(self) -> scripts.Draft:
         """Only after is_valid()."""

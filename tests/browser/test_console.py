@@ -136,4 +136,4 @@ def test_a_file_is_given_and_a_script_is_saved(page, stack, request) -> None:
     page.fill("[name=script_name]", name)
     page.click("button[name=save]")
     page.wait_for_url("**/datasources/sqlscript/*/change/")
-    expect(page.locator("#content")).to_contain_text("was made")
+    expect(page.locator("body")).to_contain_text("was made")
