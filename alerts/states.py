@@ -137,6 +137,7 @@ class Trigger(models.TextChoices):
 
 
 T = Trigger
+TEST = "test"  # what a message of nobody's rule is about: somebody, or a fire drill, tries out a channel
 
 RUN_FAILURES = frozenset({T.BUSINESS_FAILURE, T.TECHNICAL_FAILURE, T.TIMEOUT, T.LOST})
 RUN_ENDS = frozenset({T.SUCCESS, *RUN_FAILURES, T.MISSED, T.SKIPPED})  # a run pulls at most one of these

@@ -56,6 +56,8 @@ PURE = (
     "alerts/quiethours.py",
     "alerts/routing.py",
     "alerts/rota.py",
+    "alerts/retries.py",
+    "alerts/slots.py",
     "alerts/baseline.py",
     "alerts/templatevars.py",
     "alerts/templating.py",

@@ -12,7 +12,7 @@ from alerts.models.incident import Incident
 from alerts.models.notice import NotificationRule
 from alerts.models.references import run_reference
 from alerts.models.rule import AlertRule
-from alerts.states import NotificationStatus, Severity, Trigger
+from alerts.states import TEST, NotificationStatus, Severity, Trigger
 from jobs.models import Job
 
 
@@ -28,7 +28,7 @@ class Notification(TenantOwned):
     dedupe_key = models.CharField(max_length=191, unique=True, editable=False)
     channel = models.ForeignKey(Channel, models.CASCADE, related_name="notifications", verbose_name=_("channel"))
     recipients = models.JSONField(_("recipients"), default=list, blank=True)
-    trigger = models.CharField(_("trigger"), max_length=20, choices=Trigger.choices)
+    trigger = models.CharField(_("trigger"), max_length=20, choices=[*Trigger.choices, (TEST, _("Test message"))])
     severity = models.CharField(_("severity"), max_length=10, choices=Severity.choices)
     rule = models.ForeignKey(
         NotificationRule,
@@ -103,6 +103,7 @@ class DeliveryAttempt(models.Model):
         verbose_name_plural = _("delivery attempts")
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["notification", "number"], name="delivery_attempt_number")]
+        indexes = [models.Index(fields=["started_at"], name="delivery_attempt_started")]  # the tries of a minute
 
     def __str__(self) -> str:
         return f"{self.notification_id}.{self.number}"

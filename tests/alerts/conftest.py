@@ -1,9 +1,11 @@
 """What every test of alerts begins with."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from alerts.shelf import shelf
-from tests.alerts import rows
+from tests.alerts import postrows, rows
 from tests.alerts.rows import MINUTE, NOW
 
 
@@ -32,3 +34,11 @@ def at(monkeypatch):
 
     put(0)
     return put
+
+
+@pytest.fixture
+def witness() -> Iterator[type[postrows.Witness]]:
+    """The channel kind of `postrows`, with an empty memory."""
+    postrows.register()
+    yield postrows.Witness
+    postrows.forget()

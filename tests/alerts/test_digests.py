@@ -1,0 +1,69 @@
+"""Held messages, and many as one."""
+
+from datetime import timedelta
+
+import pytest
+
+from alerts import digests
+from alerts.states import NotificationStatus as N
+from jobs import dbclock
+from tests.alerts.postrows import Witness, channel, drain, notification, status, subjects
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("witness")]
+
+
+def held(on, subject="Disk full", **fields):
+    return notification(on, subject, status=N.HELD, why={"msgid": "Quiet hours."}, **fields)
+
+
+def test_a_held_message_goes_out_when_its_time_has_come():
+    row = held(channel())
+    drain()
+    assert (status(row), subjects()) == (N.SENT, ["Disk full"])
+
+
+def test_before_that_it_stays():
+    row = held(channel(), not_before=dbclock.now() + timedelta(minutes=5))
+    drain()
+    assert (status(row), Witness.taken) == (N.HELD, [])
+
+
+def test_what_belongs_together_is_one_message_that_names_all():
+    on = channel()
+    first = held(on, "One", digest_key="d1", body="first body")
+    second = held(on, "Two", digest_key="d1", severity="critical")
+    third = held(on, "Three", digest_key="d1")
+    drain()
+    assert subjects() == ["3 messages: One"]
+    first.refresh_from_db()
+    assert all(word in first.body for word in ("One", "Two", "Three", "first body"))
+    assert (first.status, first.severity) == (N.SENT, "critical")
+    assert [event["subject"] for event in first.facts["events"]] == ["One", "Two", "Three"]
+    for row in (second, third):
+        assert status(row) == N.SUPPRESSED
+        assert row.why["number"] == first.pk
+
+
+def test_different_digests_and_channels_stay_apart():
+    one, other = channel("one"), channel("other")
+    for on in (one, other):
+        for key in ("d1", "d2"):
+            held(on, f"{on.slug} {key} a", digest_key=key)
+            held(on, f"{on.slug} {key} b", digest_key=key)
+    drain()
+    assert len(subjects()) == 4
+
+
+def test_a_digest_of_one_is_that_message():
+    held(channel(), digest_key="d1")
+    drain()
+    assert subjects() == ["Disk full"]
+
+
+def test_a_digest_of_very_many_is_cut_with_a_count():
+    on = channel()
+    rows = [notification(on, f"m{place}", status=N.HELD, body="x" * 1000) for place in range(120)]
+    subject, body = digests.digest_of(rows)
+    assert subject == "120 messages: m0"
+    assert len(body) < 62_000
+    assert "more" in body.splitlines()[-1]

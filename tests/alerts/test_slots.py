@@ -1,0 +1,71 @@
+"""Who gets how many messages: no channel holds up another."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.slots import BAG_SIZE, MOST_BAGS, MOST_THREADS, MOST_TROUBLED, ChannelState, share
+
+IDLE = {"quick": 0, "troubled": 0, "all": 0}
+
+
+def test_each_channel_gets_a_bag_before_any_gets_a_second():
+    assert [channel for channel, _size in share([ChannelState(id=1), ChannelState(id=2)], busy=IDLE)] == [1, 2, 1, 2]
+
+
+def test_at_most_two_bags_of_a_channel_are_under_way():
+    assert share([ChannelState(id=1, bags=2)], busy=IDLE | {"quick": 2, "all": 2}) == []
+
+
+def test_a_failing_channel_gets_one_message():
+    assert share([ChannelState(id=1, is_failing=True)], busy=IDLE) == [(1, 1)]
+
+
+def test_a_channel_with_a_slow_send_gets_no_second_one():
+    assert share([ChannelState(id=1, bags=1, slow=1)], busy=IDLE | {"troubled": 1, "all": 1}) == []
+
+
+def test_a_channel_that_failed_a_moment_ago_gets_none():
+    assert share([ChannelState(id=1, is_failing=True, is_paused=True)], busy=IDLE) == []
+
+
+def test_a_limited_service_gets_no_more_than_it_takes():
+    assert sum(size for _channel, size in share([ChannelState(id=1, left=13)], busy=IDLE)) == 13
+    assert share([ChannelState(id=1, left=0)], busy=IDLE) == []
+
+
+def test_channels_in_trouble_leave_room_for_those_that_work():
+    states = [ChannelState(id=number, is_failing=True) for number in range(50)] + [ChannelState(id=99)]
+    given_out = share(states, busy=IDLE)
+    assert len([channel for channel, _size in given_out if channel < 50]) == MOST_TROUBLED
+    assert (99, BAG_SIZE) in given_out
+
+
+def test_many_slow_ones_do_not_take_the_room_of_the_quick():
+    states = [ChannelState(id=number, bags=1, slow=1) for number in range(20)] + [ChannelState(id=99)]
+    assert [channel for channel, _ in share(states, busy={"quick": 0, "troubled": 20, "all": 20})] == [99, 99]
+
+
+@given(
+    st.lists(
+        st.builds(
+            ChannelState,
+            id=st.integers(0, 99),
+            bags=st.integers(0, 3),
+            slow=st.integers(0, 1),
+            is_failing=st.booleans(),
+            left=st.none() | st.integers(-3, 40),
+        ),
+        unique_by=lambda state: state.id,
+        max_size=40,
+    ),
+    st.integers(0, 60),
+)
+def test_the_limits_hold_whatever_there_is_to_do(states, threads):
+    found = share(states, busy={"quick": 0, "troubled": 0, "all": threads})
+    assert len(found) <= max(MOST_THREADS - threads, 0)
+    by_id = {state.id: state for state in states}
+    assert sum(not by_id[channel].is_troubled for channel, _size in found) <= MOST_BAGS
+    for state in states:
+        sizes = [size for channel, size in found if channel == state.id]
+        assert state.bags + len(sizes) <= max(2, state.bags)
+        assert state.left is None or sum(sizes) <= max(state.left, 0)
