@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from alerts import turns
 from jobs.queries import last_pruning
 from portal import health
 
@@ -185,6 +186,22 @@ def workers_and_beat() -> Iterator[Finding]:
         yield Finding(name=name, ok=not reason, detail=reason or "seen", advice=advice)
 
 
+def post_office() -> Iterator[Finding]:
+    """Alerts and notifications: workers and beat do it, each of them all of it."""
+    last = turns.last_turns()
+    silent = turns.silent(database_now())
+    detail = "nobody has worked in it yet" if not last else "alerts are evaluated, notifications are sent"
+    if silent:
+        oldest = min(silent.values())
+        detail = f"nobody has done {', '.join(silent)} since {oldest:%Y-%m-%d %H:%M:%S} UTC"
+    yield Finding(
+        name="Post office",
+        ok=bool(last) and not silent,
+        detail=detail,
+        advice="Start a worker or beat, which keep one, or one by itself: manage.py post_office. Its log says why.",
+    )
+
+
 def old_history() -> Iterator[Finding]:
     last = last_pruning()
     ended = f"last pruned {last.ended_at:%Y-%m-%d %H:%M} UTC" if last.ended_at else "never pruned yet"
@@ -242,6 +259,7 @@ QUESTIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     broker,
     encryption_keys,
     workers_and_beat,
+    post_office,
     old_history,
     disk,
     built_files,

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from kombu.exceptions import OperationalError as BrokerError
 
+from alerts import turns
 from jobs import dbclock, watchdog
 from jobs.models import BeatHeartbeat, WorkerNode
 from portal import __version__
@@ -61,6 +62,13 @@ def check_worker() -> None:
     _seen_within_a_lease(WorkerNode, "worker")
 
 
+def check_post_office() -> None:
+    silent = turns.silent(dbclock.now())
+    if silent:
+        oldest = min(silent.values())
+        raise NotReady(f"nobody has done {', '.join(silent)} since {oldest:%Y-%m-%d %H:%M:%S} UTC")
+
+
 def _seen_within_a_lease(model: type[models.Model], name: str) -> None:
     """Compared in the database, whose clock wrote the heartbeat."""
     limit = Now() - timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
@@ -77,6 +85,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "migrations": check_migrations,
     "beat": check_beat,
     "worker": check_worker,
+    "post_office": check_post_office,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from alerts.models import OfficeTurn
 from portal import diagnosis
 from portal.celery import app
 from portal.diagnosis import Finding
@@ -33,6 +35,22 @@ def test_every_problem_comes_with_advice_and_exit_code_1(monkeypatch: pytest.Mon
     assert code == 1
     assert "✗ Workers" in text and "→ Start one: celery -A portal worker" in text
     assert "✓ Database" in text and "✓ Migrations" in text and "✓ Clock" in text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(None, "nobody has worked in it yet"), (3, "nobody has done consume since")]
+)
+def test_a_post_office_without_people_is_a_problem(minutes: int | None, words: str) -> None:
+    if minutes is not None:
+        OfficeTurn.objects.create(name="consume", at=timezone.now() - timedelta(minutes=minutes))
+    [finding] = diagnosis.post_office()
+    assert not finding.ok
+    assert words in finding.detail
+
+
+def test_a_post_office_at_work_is_fine() -> None:
+    OfficeTurn.objects.create(name="consume", at=timezone.now())
+    assert [finding.ok for finding in diagnosis.post_office()] == [True]
 
 
 def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from alerts.models import OfficeTurn
 from jobs.models import BeatHeartbeat, WorkerNode
 from portal import health
 from portal.celery import app
@@ -69,6 +70,13 @@ def test_a_worker_that_stopped_does_not_count(client: Client) -> None:
     beat()
     worker(stopped_at=timezone.now())
     assert parts(client) == (503, ["worker"])
+
+
+def test_a_post_office_that_nobody_works_in_is_named(client: Client) -> None:
+    beat()
+    worker()
+    OfficeTurn.objects.create(name="dispatch", at=timezone.now() - timedelta(minutes=3))
+    assert parts(client) == (503, ["post_office"])
 
 
 def test_a_closed_broker_is_named_without_its_address(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
