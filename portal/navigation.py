@@ -45,6 +45,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("Fire ledger"), "fact_check", "jobs.job:tenant_fires"),
             Entry(_("Backfills"), "event_repeat", "jobs.backfill"),
             Entry(_("Outages"), "power_off", "jobs.outage"),
+            Entry(_("Inbox"), "inbox", "alerts.inboxmessage"),
             Entry(_("Calendars"), "calendar_month", "jobs.calendar"),
             Entry(_("Blackout windows"), "block", "jobs.blackout"),
             Entry(_("Change freezes"), "ac_unit", "jobs.freeze"),

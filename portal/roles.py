@@ -11,6 +11,7 @@ VIEW = [
     "datasources.view_datasource",
     "datasources.view_writeapproval",
     "datasources.view_sqlscript",
+    "alerts.view_inboxmessage",  # one's own alone, whatever the role
 ]
 OPERATE = [*VIEW, "jobs.run_job"]
 EDIT = [

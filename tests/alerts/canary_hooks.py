@@ -43,7 +43,17 @@ def adjust_hook(row, word):
     row.param_map = {}
 
 
+def adjust_notification(row, word):
+    row.facts, row.why, row.recipients = {}, {}, [word()]
+
+
+def adjust_inbox_message(row, word):
+    row.link = "alerts.channel/1"
+
+
 HOOKS = {
+    "alerts.notification": adjust_notification,
+    "alerts.inboxmessage": adjust_inbox_message,
     "alerts.channel": adjust_channel,
     "alerts.alertrule": adjust_rule,
     "alerts.alertstatus": adjust_status,

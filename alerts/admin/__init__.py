@@ -1,0 +1,5 @@
+"""The screens of alerts."""
+
+from alerts.admin.inbox_admin import InboxMessageAdmin
+
+__all__ = ["InboxMessageAdmin"]
