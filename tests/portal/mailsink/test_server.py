@@ -6,11 +6,13 @@ import smtplib
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import psutil
 import pytest
 
+from alerts.transports import Message, deliver
 from portal.mailsink.folder import MailFolder
 from tests.source import ROOT
 
@@ -54,6 +56,18 @@ def test_a_message_arrives_whole(sink):
     assert first.recipients == "b@example.com, hidden@example.com"
     text = folder.open(first.name).text
     assert text.replace("\r\n", "\n") == "hello\n.\n..dots\nend 中\n"
+
+
+def test_what_a_channel_sends_is_found_there(sink, settings):
+    port, folder = sink
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    sent = Message(delivery_id="d-1", subject="告警触发", body="42 行", at=datetime.now(UTC), language="zh-hans")
+    receipt = deliver("email", {"recipients": ["li@example.com"]}, {}, sent)
+    kept = folder.open(folder.names()[0])
+    assert (kept.kept.subject, kept.kept.recipients) == ("告警触发", "li@example.com")
+    assert ("Message-ID", receipt.remote_id) in kept.headers and kept.has_page and "42 行" in kept.text
 
 
 def test_it_listens_on_loopback_only(sink):
