@@ -21,6 +21,7 @@ from alerts.letters import Event
 from alerts.memory import Memory, Problem
 from alerts.models import AlertRule, NotificationRule
 from alerts.outbox import Fate, fate_of, floor_of
+from alerts.overlong import too_long
 from alerts.routing import Target, is_above
 from alerts.shelf import Book
 from alerts.signals import Signal, SignalKind, Verdict
@@ -293,6 +294,8 @@ def _happenings(runs: Sequence[Run], contract: Contract | None = None) -> Iterat
     sizes = outputs_of(runs, runs[0].job.kind) if runs else {}
     for run in runs:
         odd = None
+        if slow := too_long(run, figures[-LAST:], run.ended_at or run.scheduled_for):
+            yield slow
         if run.status == RunStatus.SUCCEEDED and not run.is_container:
             mine = figures_of(run, sizes.get(run.pk))
             if run.origin != Origin.BACKFILL:

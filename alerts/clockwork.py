@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from alerts import escalation, evaluate, fold, incidents, portalwatch
-from alerts.consume import take_turn
+from alerts import escalation, evaluate, fold, incidents, overlong, portalwatch, retention
+from alerts.consume import feed_happenings, take_turn
 from alerts.evaluate import Case, subject_of
 from alerts.memory import Memory
 from alerts.models import AlertRule, AlertStatus, Incident
@@ -21,7 +21,7 @@ from jobs import dbclock
 
 log = logging.getLogger(__name__)
 BATCH = 100
-NEW_EVERY = timedelta(seconds=20)
+ROUND = timedelta(seconds=20)
 
 
 def pass_time() -> int:
@@ -31,18 +31,26 @@ def pass_time() -> int:
             return 0
         now = dbclock.now()
         done = _wake_alerts(now) + escalation.step_due(now) + _wake_snoozed(now) + portalwatch.consume(now)
-        return done + (_begin_new_rules(now) if _is_time_for_new(now) else 0)
+        if _is_time_for_a_round(now):
+            done += _begin_new_rules(now) + _feed_overlong(now) + retention.prune(now)
+        return done
 
 
-_looked_for_new: list[datetime] = []
+_last_round: list[datetime] = []
 
 
-def _is_time_for_new(now: datetime) -> bool:
+def _is_time_for_a_round(now: datetime) -> bool:
     """Now and then: it reads every rule."""
-    if _looked_for_new and timedelta(0) <= now - _looked_for_new[0] < NEW_EVERY:
+    if _last_round and timedelta(0) <= now - _last_round[0] < ROUND:
         return False
-    _looked_for_new[:] = [now]
+    _last_round[:] = [now]
     return True
+
+
+def _feed_overlong(now: datetime) -> int:
+    found = overlong.running_too_long(now)
+    feed_happenings(found)
+    return len(found)
 
 
 def _wake_alerts(now: datetime) -> int:

@@ -8,7 +8,7 @@ said, and the rule's check counts as broken.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -61,12 +61,16 @@ def _next_events() -> list[RunEvent]:
 
 
 def _digest(events: list[RunEvent]) -> None:
-    found = happenings.happenings(events)
+    feed_happenings(happenings.happenings(events))
+    RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=dbclock.now())
+
+
+def feed_happenings(found: Sequence[Happening]) -> None:
+    """To every rule they concern, in the caller's transaction. One that a rule has had before changes nothing there."""
     books = shelf.take({each.run.tenant_id for each in found})
     for happening in found:
         _feed_alerts(happening, books[happening.run.tenant_id])
         _feed_notices(happening, books[happening.run.tenant_id])
-    RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=dbclock.now())
 
 
 # --- alert rules ------------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_a_job_that_never_runs_is_stale(job, ops, at):
 
 def test_a_rule_that_nobody_has_begun_is_begun(job, ops, at):
     rows.rule(job)
-    clockwork._looked_for_new.clear()
+    clockwork._last_round.clear()
     clockwork.pass_time()
     assert AlertStatus.objects.get().state_at == NOW
 

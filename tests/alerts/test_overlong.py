@@ -1,0 +1,70 @@
+"""Runs that take unusually long are told of while they run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from alerts import backtest, clockwork
+from alerts.baseline import Figures, is_too_long
+from alerts.models import Notification, NotificationRule
+from alerts.overlong import too_long_after
+from alerts.shelf import shelf
+from jobs.models import Run
+from jobs.states import RunStatus
+from tests.alerts import rows
+from tests.alerts.rows import MINUTE, NOW, told
+from tests.jobs import rows as run_rows
+
+USUAL = [Figures(seconds=60.0 + number % 7) for number in range(40)]
+
+
+def test_the_moment_is_where_it_begins_to_be_unusual():
+    after = too_long_after(USUAL)
+    assert after is not None
+    seconds = after.total_seconds()
+    assert is_too_long(USUAL, seconds + 1)
+    assert not is_too_long(USUAL, seconds - 2)
+
+
+def test_without_a_history_nothing_is_unusual():
+    assert too_long_after(USUAL[:3]) is None
+
+
+@pytest.fixture
+def history(job):
+    for number in range(40):
+        at = NOW - timedelta(hours=50 - number)
+        run_rows.run(job, at=at, ended_at=at + timedelta(seconds=60 + number % 7))
+    return job
+
+
+@pytest.mark.django_db
+def test_it_is_told_once_while_the_run_goes_on(history, ops, at):
+    rows.notice(ops, ["too_long"], job=history)
+    run_rows.run(history, RunStatus.RUNNING, at=NOW)
+    for minute in (1, 30, 31, 60):
+        clockwork._last_round.clear()
+        at(minute)
+        clockwork.pass_time()
+    assert told() == ["too_long"]
+    run = Run.objects.get(status=RunStatus.RUNNING)
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.SUCCEEDED, ended_at=NOW + 61 * MINUTE)
+    live = list(Notification.objects.values_list("happened_at", "trigger"))
+    book = shelf.take([history.tenant_id])[history.tenant_id]
+    rule = NotificationRule.objects.get()
+    report = backtest.of_notice(
+        rule, [history], book=book, since=NOW - timedelta(days=5), until=NOW + timedelta(days=1)
+    )
+    assert [(each.at, each.trigger.value) for each in report.written] == live
+
+
+@pytest.mark.django_db
+def test_nobody_is_asked_of_jobs_that_no_rule_watches(history, ops, at):
+    rows.notice(ops, ["timeout"], job=history)
+    run_rows.run(history, RunStatus.RUNNING, at=NOW)
+    clockwork._last_round.clear()
+    at(60)
+    clockwork.pass_time()
+    assert told() == []
