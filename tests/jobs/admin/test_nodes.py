@@ -174,7 +174,7 @@ def test_the_page_of_a_thousand_workers_asks_few_questions(root, django_assert_m
                    last_seen_at=now)
         for n in range(1000)
     )  # fmt: skip
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         page = root.get(NODES)
     assert len(page.context["cl"].result_list) == 50
     assert Run.objects.count() == 0
