@@ -160,6 +160,14 @@ def test_a_timeout_is_technical_and_leaves_nothing_running(any_target):
     assert_nothing_runs(any_target)
 
 
+def test_a_session_that_nobody_gave_a_time_has_the_installations(any_target, settings):
+    settings.PORTAL_SQL_TIMEOUT_SECONDS = 0.5
+    with pytest.raises(QueryError) as caught:
+        run(any_target, ENDLESS[any_target.kind], timeout=None)
+    assert caught.value.code == "timeout"
+    assert_nothing_runs(any_target)
+
+
 def test_a_database_that_does_not_keep_its_timeout_is_stopped_by_the_watchdog(any_target, monkeypatch):
     monkeypatch.setattr(type(DRIVERS.get(any_target.kind)), "set_timeout", lambda *args: None)
     started = time.monotonic()

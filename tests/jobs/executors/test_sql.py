@@ -215,3 +215,10 @@ def test_within_the_limit_nobody_is_asked(shop, tmp_path):
     gate = Gate()
     assert execute("DELETE FROM goods WHERE id = 1", tmp_path, cap=1, writes=gate)[0].exit_code == 0
     assert (gate.asked, names(shop)) == ([], ["coffee", "cake"])
+
+
+def test_a_job_without_a_time_limit_is_stopped_by_the_installations(shop, tmp_path, settings):
+    settings.PORTAL_SQL_TIMEOUT_SECONDS = 0.3
+    endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
+    outcome, _log = execute(endless, tmp_path)
+    assert (outcome.end, outcome.reason_code) == ("timeout", ReasonCode.TIMEOUT)

@@ -8,8 +8,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from datasources import approvals
+from datasources.models import DataSource
 from jobs.models import WorkerNode
 from jobs.states import RunStatus
+from portal.navigation import sidebar
 from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +96,17 @@ def test_more_rows_take_no_more_queries(viewer) -> None:
     assert (
         count_queries(viewer) <= few <= 31
     )  # freezes, blackouts, outages, write approvals, a grant for the console: one each
+
+
+def test_who_may_decide_sees_how_many_changes_wait_and_nobody_else() -> None:
+    editor, owner = rows.user("ed", "editor"), rows.user("boss", "admin")
+    source = DataSource.objects.create(tenant=rows.tenant(), slug="shop", name="Shop", kind="sqlite")
+    approvals.ask(source, approvals.Change(statement="delete from items"), actor=editor, affected=9)
+    for person, count in ((owner, 1), (editor, 0), (rows.user("vi", "viewer"), 0)):
+        client = Client(headers={"accept-language": "en"})
+        client.force_login(person)
+        response = client.get("/admin/")
+        groups = {str(group["title"]): group for group in sidebar(response.wsgi_request)}
+        shown = {str(item["title"]): item.get("badge", 0) for item in groups["Data"]["items"]}
+        assert (groups["Data"].get("badge", 0), shown["Write approvals"]) == (count, count)
+        assert ("1 change of data waits for your word" in response.content.decode()) == bool(count)
