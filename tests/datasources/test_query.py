@@ -166,6 +166,9 @@ def test_a_session_that_nobody_gave_a_time_has_the_installations(any_target, set
         run(any_target, ENDLESS[any_target.kind], timeout=None)
     assert caught.value.code == "timeout"
     assert_nothing_runs(any_target)
+    settings.PORTAL_SQL_TIMEOUT_SECONDS = 7200
+    with open_session(any_target, timeout=None, read_only=True) as session:
+        assert 3600 < session._remaining() <= 7200
 
 
 def test_a_database_that_does_not_keep_its_timeout_is_stopped_by_the_watchdog(any_target, monkeypatch):
