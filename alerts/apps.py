@@ -7,5 +7,11 @@ class AlertsConfig(AppConfig):
     verbose_name = _("Alerts")
 
     def ready(self) -> None:
-        """Have Celery's processes keep a post office."""
-        from alerts import celery_hooks  # noqa: F401
+        """Have Celery's processes keep a post office, and hear of labels that change."""
+        from alerts import (
+            books,
+            celery_hooks,  # noqa: F401
+        )
+        from jobs import labels
+
+        labels.listeners.append(books.changed)

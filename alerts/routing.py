@@ -18,10 +18,10 @@ from pydantic import Field, field_validator
 
 from alerts.params import Params
 from alerts.states import Severity
+from portal.lib.labels import NAME, VALUE
 from portal.lib.paramtypes import Shown
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_./-]{0,99}"
-_TERM = re.compile(rf"(?P<none>!)?(?P<name>{_NAME})(?:(?P<sign>!?=)(?P<value>[^=!].{{0,199}}|))?")
+_TERM = re.compile(rf"(?P<none>!)?(?P<name>{NAME})(?:(?P<sign>!?=)(?P<value>{VALUE}))?")
 
 
 @dataclass(frozen=True, kw_only=True)

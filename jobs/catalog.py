@@ -20,7 +20,7 @@ from accounts import audit
 from accounts.models import Tenant, User
 from accounts.permissions import can
 from datasources.models import DataSource, Secret
-from jobs import dbclock, runs, sqlscripts
+from jobs import dbclock, labels, runs, sqlscripts
 from jobs.definitions import JobDefinition, digest, parse_definition, plain
 from jobs.executors.script import ScriptParams, find_interpreter
 from jobs.executors.shell import ShellParams, syntax_problem
@@ -111,6 +111,8 @@ def update_job(
         if definition is not None:
             publish(job, actor=actor)
         changed = _changes(before, _facts(job))
+        if {"slug", "category"} & set(changed):
+            labels.told(job.tenant_id)
         if changed or timetable_changed:
             details = {"changed": [*changed, *(["schedules"] if timetable_changed else [])]}
             audit.record("jobs.job.updated", actor=actor, target=job, summary=job.slug, details=details)

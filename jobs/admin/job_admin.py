@@ -22,7 +22,7 @@ from accounts.permissions import visible_to
 from jobs.admin import job_actions, job_pages, job_views, schedule_form, why_page
 from jobs.admin.fire_pages import FirePages
 from jobs.admin.job_columns import JobColumns
-from jobs.admin.job_filters import KindFilter, QueueFilter, StatusFilter
+from jobs.admin.job_filters import KindFilter, LabelFilter, QueueFilter, StatusFilter
 from jobs.admin.run_list import CappedPaginator, lightly
 from jobs.models import Calendar, Job, Run, Schedule
 from jobs.queries import job_activity
@@ -60,7 +60,7 @@ class JobAdmin(JobColumns, FirePages, TenantAdmin):  # type: ignore[misc]
 
     list_display = ["title", "state", "last_run", "next_run", "history", "buttons"]
     list_display_links = None
-    list_filter = [StatusFilter, KindFilter, "category", "is_enabled", QueueFilter]
+    list_filter = [StatusFilter, KindFilter, "category", LabelFilter, "is_enabled", QueueFilter]
     list_filter_submit = False
     search_fields = ["name", "slug", "description"]
     search_help_text = gettext_lazy("Search by name")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from jobs import look
 from jobs.models import Job
 from jobs.queries import JobActivity
+from portal.lib.labels import label_lines
 
 
 class JobColumns:
@@ -22,13 +23,14 @@ class JobColumns:
         return format_html(
             '<span class="p-cell{}"><a class="p-strong p-break" href="{}">{}</a><small>'
             '<span class="material-symbols-outlined" style="font-size:14px;vertical-align:-2px" aria-hidden="true">'
-            "{}</span> {} · {}{}</small></span>",
+            "{}</span> {} · {}{}{}</small></span>",
             "" if job.is_enabled else " p-off",
             url,
             job.name,
             look.kind_icon(job.kind),
             look.kind_label(job.kind),
             job.get_category_display(),
+            "".join(f" · {line}" for line in label_lines(job.labels)),
             "" if job.is_enabled else f" · {_('disabled')}",
         )
 

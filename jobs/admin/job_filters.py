@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
+from jobs import labels
 from jobs.executors import KINDS
 from jobs.models import Job, Run
 from jobs.queries.activity import IDLE
@@ -65,3 +66,16 @@ class QueueFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         return queryset.filter(queue=self.value()) if self.value() else queryset
+
+
+class LabelFilter(DropdownFilter):  # type: ignore[misc]
+    """Only labels of jobs the user may see."""
+
+    title = _("label")
+    parameter_name = "label"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(line, line) for line in labels.labels_among(model_admin.get_queryset(request))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return labels.labelled(queryset, self.value()) if self.value() else queryset

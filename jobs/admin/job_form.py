@@ -29,6 +29,7 @@ from jobs.models.job import Category
 from jobs.policies import BackoffPolicy, OverlapPolicy
 from portal.lib import paramforms
 from portal.lib.fielderrors import FieldError
+from portal.lib.labelforms import LabelsField
 from portal.lib.paramforms import DurationTextField, JsonTextField
 
 LARGEST_UPLOAD = 1024 * 1024
@@ -42,7 +43,7 @@ PATHS = {f"retry.{name}": f"retry_{name}" for name in ("max", "backoff", "base",
 PATHS |= {f"needs.{name}": f"needs_{name}" for name in ("memory", "cpu")}
 PATHS |= {"fan_out.mode": "fan_out", "fan_out.total": "shard_total"}
 PATHS |= {"keep.run_days": "run_days", "keep.log_days": "log_days", "keep.runs": "keep_runs"}
-BASICS = ["name", "slug", "description", "category", "is_enabled"]
+BASICS = ["name", "slug", "description", "category", "labels", "is_enabled"]
 RETRIES = ["timeout", "retry_max", "retry_backoff", "retry_base", "retry_factor", "retry_cap", "exit_codes"]
 
 
@@ -71,6 +72,7 @@ class JobForm(KeepFields, PlaceFields):
     category = forms.ChoiceField(
         label=gettext_lazy("Category"), choices=Category.choices, widget=UnfoldAdminSelectWidget()
     )
+    labels = LabelsField(label=gettext_lazy("Labels"))
     is_enabled = forms.BooleanField(
         label=gettext_lazy("Enabled"),
         required=False,

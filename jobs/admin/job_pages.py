@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +13,7 @@ from unfold.forms import AdminForm
 
 from accounts.admin_scope import current_tenant
 from accounts.models import User
-from jobs import catalog, nodes
+from jobs import catalog, labels, nodes
 from jobs.admin import schedule_form
 from jobs.admin.job_form import JobForm
 from jobs.models import Job
@@ -54,10 +55,13 @@ def _save(request: HttpRequest, job: Job | None, form: JobForm, formset: Any) ->
         "is_enabled": form.cleaned_data["is_enabled"],
     }
     try:
-        if job is None:
-            assert form.tenant is not None  # noqa: S101 - the add page asks for a tenant first
-            return catalog.create_job(tenant=form.tenant, **given)
-        catalog.update_job(job, **given)
+        with transaction.atomic():
+            if job is None:
+                assert form.tenant is not None  # noqa: S101 - the add page asks for a tenant first
+                job = catalog.create_job(tenant=form.tenant, **given)
+            else:
+                catalog.update_job(job, **given)
+            labels.save_labels(job, actor=user, labels=form.cleaned_data["labels"])
     except catalog.CatalogError as refusal:
         form.blame(schedule_form.blame(used, refusal.errors))
         return None

@@ -25,6 +25,7 @@ class Job(TenantOwned):
     `environment` is {name: text}; `secrets` is [secret name]; `run_params` is a list of typed parameters;
     `requires` is [capability of a worker] (`needs_driver` is what the job's datasource adds to them);
     `exit_codes` is {"exit code": "succeeded" | "business_failure" | "technical_failure"}.
+    `labels` is {name: text}, "" for a tag (`portal.lib.labels`); it is no part of the definition (`jobs.labels`).
     """
 
     slug = models.SlugField(_("slug"), max_length=80)
@@ -37,6 +38,7 @@ class Job(TenantOwned):
     environment = models.JSONField(_("environment"), default=dict, blank=True)
     secrets = models.JSONField(_("secrets"), default=list, blank=True)
     exit_codes = models.JSONField(_("exit codes"), default=dict, blank=True)
+    labels = models.JSONField(_("labels"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     queue = models.CharField(_("queue"), max_length=50, default="default")
     priority = models.SmallIntegerField(

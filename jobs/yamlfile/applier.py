@@ -15,6 +15,7 @@ from accounts.models import Tenant, User
 from accounts.permissions import can
 from accounts.tenants import create_tenant
 from jobs.catalog import create_job, update_job
+from jobs.labels import save_labels
 from jobs.models import Job
 from jobs.yamlfile.calendars import save_calendar_entry
 from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_file
@@ -161,6 +162,8 @@ def _save_job(tenant: Tenant, wanted: Wanted, actor: User | None) -> tuple[str, 
     else:
         before = job_entry(job)
         update_job(job, actor=actor, definition=definition, schedules=specs, is_enabled=entry.enabled)
+    if entry.labels is not None:
+        save_labels(job, actor=actor, labels=entry.labels)
     return "job", entry.slug, before, job_entry(Job.objects.get(pk=job.pk))
 
 

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from jobs.definitions import DefinitionErrors, JobDefinition, parse_definition
 from jobs.policies import CalendarPolicy, MisfirePolicy
 from jobs.timetable import ScheduleSpec
 from jobs.yamlfile.reader import Document, YamlError, read_yaml
 from portal.lib.fielderrors import FieldError, field_errors, refused
+from portal.lib.labels import labels_of
 from portal.lib.paramtypes import Duration
 
 VERSION = 1
@@ -153,9 +154,13 @@ class SecretEntry(_Entry):
 
 
 class JobEntry(_Entry):
-    """What a file says of a job beside its definition. Without `schedules` or `enabled` these stay as they are."""
+    """What a file says of a job beside its definition. What is not given stays as it is.
+
+    `labels` are names with values, or a list such as [team=payments, urgent].
+    """
 
     slug: str = Field(min_length=1, max_length=80)
+    labels: Annotated[dict[str, str], BeforeValidator(labels_of)] | None = None
     schedules: tuple[ScheduleEntry, ...] | None = None
     enabled: bool | None = None
 

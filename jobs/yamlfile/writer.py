@@ -72,6 +72,8 @@ def jobs_of(tenant: Tenant) -> Iterable[Job]:
 def job_entry(job: Job) -> dict[str, Any]:
     """One job as the file says it."""
     entry: dict[str, Any] = {"slug": job.slug, **definition_entry(definition_of(job))}
+    if job.labels:
+        entry["labels"] = dict(sorted(job.labels.items()))
     if not job.is_enabled:
         entry["enabled"] = False
     entry["schedules"] = [schedule_entry(row) for row in sorted(job.schedules.all(), key=lambda row: row.pk)]
