@@ -7,7 +7,15 @@ from django.http import HttpRequest
 
 from accounts.models import Tenant, User
 from accounts.permissions import can, can_any, memberships_of, visible_to
-from accounts.scoping import grant_models, granted_model, has_tenant_field, of_tenants, parent_name, tenant_path
+from accounts.scoping import (
+    grant_models,
+    granted_model,
+    has_tenant_field,
+    of_tenants,
+    parent_model,
+    parent_name,
+    tenant_path,
+)
 
 
 def user_of(request: HttpRequest) -> User:
@@ -42,11 +50,11 @@ def may_add(request: HttpRequest, model: type[Model], parent: Model | None = Non
     probe = model()
     if has_tenant_field(model):
         probe.tenant = owner  # type: ignore[attr-defined]
-    name = parent_name(model)
-    if name and parent is not None:
+    name, above = parent_name(model), parent_model(model)
+    if name and above is not None and isinstance(parent, above):
         setattr(probe, name, parent)
     elif name and not has_tenant_field(model):
-        return False  # a row that reaches its tenant through a parent is added on the parent's page
+        return False  # a row that reaches its tenant through a parent is added on that parent's page
     return allows(request, "add", model, probe)
 
 

@@ -52,6 +52,18 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         ],
     ),
     (
+        _("Alerts"),
+        [
+            Entry(_("Alert rules"), "notifications_active", "alerts.alertrule"),
+            Entry(_("Notification rules"), "campaign", "alerts.notificationrule"),
+            Entry(_("Channels"), "send", "alerts.channel"),
+            Entry(_("Silences"), "notifications_off", "alerts.silence"),
+            Entry(_("Escalation"), "stairs", "alerts.escalationpolicy"),
+            Entry(_("On call"), "support_agent", "alerts.oncallrota"),
+            Entry(_("Incoming webhooks"), "webhook", "alerts.incominghook"),
+        ],
+    ),
+    (
         _("Data"),
         [
             Entry(_("Datasources"), "database", "datasources.datasource"),

@@ -47,6 +47,7 @@ PURE = (
     "alerts/cells.py",
     "alerts/params.py",
     "alerts/policies.py",
+    "alerts/contracts.py",
     "alerts/memory.py",
     "alerts/effects.py",
     "alerts/fold.py",

@@ -1,16 +1,18 @@
 /**
  * The job form: shows the blocks `[data-kind-fields="python shell"]` of the kind chosen in `[data-job-kind]`, and reads
  * an uploaded script `[data-script-upload]` into its text field; a text field `[data-upload=".py"]` gets such an input. A block may also be marked by the class
- * `kind-fields-python`, as an admin fieldset has classes and no attributes of its own.
+ * `kind-fields-python`, as an admin fieldset has classes and no attributes of its own. A form may have more choosers:
+ * `[data-job-kind="condition"]` shows the blocks of `condition-fields-…`; a block with classes of two needs both.
+ * A switch is a chooser of its value ("on") or "off".
  */
 
 import { announceContent, el, enhance, isFormsetTemplate, setValue, uniqueId } from "./lib/dom";
-import { kindsOf } from "./jobform/kinds";
+import { isChosen, kindsOf } from "./jobform/kinds";
 import { decodeScript, formatBytes } from "./jobform/upload";
 import { t } from "./lib/strings";
 
 const DEFAULT_MAX_BYTES = 2 * 1024 * 1024; // the server has the last word
-const BLOCKS = '[data-kind-fields], [class*="kind-fields-"]';
+const BLOCKS = '[data-kind-fields], [class*="-fields-"]';
 const CONTROLS = "input, select, textarea, button";
 
 type Disableable = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement | HTMLButtonElement | HTMLFieldSetElement;
@@ -28,9 +30,23 @@ function setEnabled(control: Disableable, enabled: boolean): void {
   }
 }
 
-function showKind(form: ParentNode, kind: string): void {
+/** What each chooser of the form stands at: `data-job-kind` names it ("" is "kind"). */
+function chosenIn(form: ParentNode): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const chooser of form.querySelectorAll<HTMLElement>("[data-job-kind]")) {
+    const radio = chooser.querySelector<HTMLInputElement>('input[type="radio"]:checked');
+    const isSwitch = chooser instanceof HTMLInputElement && chooser.type === "checkbox";
+    const own = chooser instanceof HTMLSelectElement || chooser instanceof HTMLInputElement ? chooser.value : radio?.value;
+    const kind = isSwitch && !chooser.checked ? "off" : own;
+    found.set(chooser.dataset["jobKind"] || "kind", kind ?? "");
+  }
+  return found;
+}
+
+function showKinds(form: ParentNode): void {
+  const choice = chosenIn(form);
   const blocks = [...form.querySelectorAll<HTMLElement>(BLOCKS)];
-  const chosen = new Map(blocks.map((block) => [block, kindsOf(block.dataset["kindFields"], block.className).includes(kind)]));
+  const chosen = new Map(blocks.map((block) => [block, isChosen(kindsOf(block.dataset["kindFields"], block.className), choice)]));
   for (const [block, shown] of chosen) block.hidden = !shown;
   const controls = new Set(blocks.flatMap((block) => [...block.querySelectorAll<Disableable>(CONTROLS)]));
   for (const control of controls) {
@@ -42,11 +58,7 @@ function showKind(form: ParentNode, kind: string): void {
 
 function startKind(chooser: HTMLElement): void {
   const form = chooser.closest("form") ?? document;
-  const choose = (): void => {
-    const radio = chooser.querySelector<HTMLInputElement>('input[type="radio"]:checked');
-    const kind = chooser instanceof HTMLSelectElement || chooser instanceof HTMLInputElement ? chooser.value : radio?.value;
-    showKind(form, kind ?? "");
-  };
+  const choose = (): void => showKinds(form);
   chooser.addEventListener("change", choose);
   chooser.addEventListener("input", choose);
   window.addEventListener("pageshow", choose); // going back restores fields without any event

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { kindsOf } from "../src/jobform/kinds";
+import { isChosen, kindsOf } from "../src/jobform/kinds";
 import { decodeScript, formatBytes } from "../src/jobform/upload";
 import { readValue, repeatedKeys, toJson, toPairs } from "../src/params/pairs";
 import { findParts } from "../src/schedule/parts";
@@ -70,11 +70,24 @@ describe("uploaded scripts", () => {
 });
 
 test.each([
-  ["python shell", "", ["python", "shell"]],
-  [undefined, "module kind-fields-sql kind-fields-http", ["sql", "http"]],
-  [undefined, "module", []],
+  ["python shell", "", { kind: ["python", "shell"] }],
+  [undefined, "module kind-fields-sql kind-fields-http", { kind: ["sql", "http"] }],
+  [undefined, "kind-fields-result condition-fields-row_count", { kind: ["result"], condition: ["row_count"] }],
+  [undefined, "module", {}],
 ])("the block %j %j is for %j", (attribute, className, kinds) => {
-  expect(kindsOf(attribute, className)).toEqual(kinds);
+  expect(Object.fromEntries(kindsOf(attribute, className))).toEqual(kinds);
+});
+
+test.each([
+  ["kind-fields-sql", { kind: "sql" }, true],
+  ["kind-fields-sql kind-fields-http", { kind: "http" }, true],
+  ["kind-fields-sql", { kind: "shell" }, false],
+  ["kind-fields-result condition-fields-empty", { kind: "result", condition: "empty" }, true],
+  ["kind-fields-result condition-fields-empty", { kind: "result", condition: "changed" }, false],
+  ["kind-fields-result condition-fields-empty", { kind: "portal", condition: "empty" }, false],
+  ["flex-fields-wide", { kind: "sql" }, true],
+])("the block %j with %j chosen is shown: %j", (className, chosen, isShown) => {
+  expect(isChosen(kindsOf(undefined, className), new Map(Object.entries(chosen)))).toBe(isShown);
 });
 
 test("each row of a formset is a schedule of its own, and the empty row is none", () => {

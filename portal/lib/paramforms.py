@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic import ValidationError as ModelError
 from pydantic.fields import FieldInfo
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -142,7 +143,8 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _is_left_out(info: FieldInfo, value: Any) -> bool:
-    return not info.is_required() and (value is None or value == "")
+    """Nothing at all is missing; an empty text is the model's to judge where there is no default."""
+    return value is None or (value == "" and not info.is_required())
 
 
 def shown(info: FieldInfo) -> Shown:
@@ -194,6 +196,11 @@ def _of_kind(kind: Any, look: Shown, common: dict[str, Any]) -> forms.Field:
 def _of_text(kind: Any, look: Shown, common: dict[str, Any]) -> forms.Field:
     origin = get_origin(kind) or kind
     if origin in (list, tuple, set, frozenset):
+        choices = _choices(_bare(next(iter(get_args(kind)), str)), look)
+        if choices:
+            return forms.MultipleChoiceField(
+                choices=choices, widget=UnfoldAdminCheckboxSelectMultipleWidget(), **common
+            )
         return LinesField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), **common)
     if origin is dict and get_args(kind)[1:] == (str,):
         pairs = UnfoldAdminTextareaWidget(attrs={"rows": 3, "data-params-json": "texts"})

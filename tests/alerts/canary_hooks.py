@@ -51,6 +51,12 @@ def adjust_inbox_message(row, word):
     row.link = "alerts.channel/1"
 
 
+def adjust_rota(row, word):
+    _sluggish(row, word)
+    row.timezone = "Asia/Shanghai"
+    row.members = []
+
+
 HOOKS = {
     "alerts.notification": adjust_notification,
     "alerts.inboxmessage": adjust_inbox_message,
@@ -61,7 +67,7 @@ HOOKS = {
     "alerts.incident": adjust_incident,
     "alerts.silence": adjust_silence,
     "alerts.notificationrule": adjust_notification_rule,
-    "alerts.oncallrota": _sluggish,
+    "alerts.oncallrota": adjust_rota,
     "alerts.escalationpolicy": _sluggish,
     "alerts.incominghook": adjust_hook,
 }

@@ -16,13 +16,14 @@ function retryAfter(response: Response): number | null {
   return Number.isFinite(seconds) && seconds > 0 ? seconds : null;
 }
 
-async function get(url: string, accept: string, signal?: AbortSignal): Promise<Response> {
+async function ask(url: string, accept: string, signal?: AbortSignal, body?: FormData): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, {
       headers: { Accept: accept, "X-Requested-With": "XMLHttpRequest" },
       credentials: "same-origin",
       cache: "no-store",
+      ...(body ? { method: "POST", body } : {}),
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
@@ -42,9 +43,12 @@ function check(response: Response): void {
   throw new RequestFailed(gone ? "gone" : "trouble", response.status, retryAfter(response));
 }
 
-/** The JSON body. `allow` names statuses whose body is an answer too, such as 400 for a refused value. */
-export async function getJson<T>(url: string, options: { signal?: AbortSignal; allow?: number[] } = {}): Promise<T> {
-  const response = await get(url, "application/json", options.signal);
+/** The JSON body of the answer; with `body` the request is a POST. `allow` names statuses whose body is an answer too, such as 400 for a refused value. */
+export async function getJson<T>(
+  url: string,
+  options: { signal?: AbortSignal; allow?: number[]; body?: FormData } = {},
+): Promise<T> {
+  const response = await ask(url, "application/json", options.signal, options.body);
   if (!options.allow?.includes(response.status)) check(response);
   try {
     return (await response.json()) as T;
@@ -55,7 +59,7 @@ export async function getJson<T>(url: string, options: { signal?: AbortSignal; a
 }
 
 export async function getHtml(url: string): Promise<string> {
-  const response = await get(url, "text/html");
+  const response = await ask(url, "text/html");
   check(response);
   return response.text();
 }
