@@ -8,21 +8,22 @@ said, and the rule's check counts as broken.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q
 
 from alerts import evaluate, happenings, notices
 from alerts.evaluate import Case
 from alerts.findings import Finding, Ledger, look
 from alerts.happenings import Happening
 from alerts.models import AlertRule, OfficeTurn
-from alerts.shelf import Book, shelf, target_of
+from alerts.roster import Roster
+from alerts.shelf import Book
 from alerts.signals import Signal, SignalKind, Verdict
-from alerts.states import Source
+from alerts.states import Trigger
 from alerts.waiting import due_at_of
 from alerts.wording import say
 from jobs import dbclock
@@ -32,6 +33,18 @@ from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 BATCH, SQLITE_BATCH = 200, 20  # SQLite has one writer: nobody is kept waiting for long
+LONGEST = 10.0  # seconds: then the other passes have a turn
+
+
+def consume() -> int:
+    """Batch after batch, for a while. Returns how many events there were."""
+    done, ends = 0, time.monotonic() + LONGEST
+    while time.monotonic() < ends:
+        this = consume_once()
+        done += this
+        if this < _batch():
+            break
+    return done
 
 
 def consume_once() -> int:
@@ -39,11 +52,16 @@ def consume_once() -> int:
     with transaction.atomic():
         if not take_turn("lock:events"):
             return 0
-        events = _next_events()
+        events = list(RunEvent.objects.filter(processed_at=None).order_by("pk")[: _batch()])
         if events:
-            _digest(events)
+            feed_happenings(happenings.happenings(events))
+            RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=dbclock.now())
             failpoint("alerts.before_commit")
     return len(events)
+
+
+def _batch() -> int:
+    return SQLITE_BATCH if connection.vendor == "sqlite" else BATCH
 
 
 def take_turn(name: str) -> bool:
@@ -55,40 +73,25 @@ def take_turn(name: str) -> bool:
     return rows.first() is not None
 
 
-def _next_events() -> list[RunEvent]:
-    most = SQLITE_BATCH if connection.vendor == "sqlite" else BATCH
-    return list(RunEvent.objects.filter(processed_at=None).order_by("pk")[:most])
-
-
-def _digest(events: list[RunEvent]) -> None:
-    feed_happenings(happenings.happenings(events))
-    RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=dbclock.now())
-
-
 def feed_happenings(found: Sequence[Happening]) -> None:
     """To every rule they concern, in the caller's transaction. One that a rule has had before changes nothing there."""
-    books = shelf.take({each.run.tenant_id for each in found})
+    roster = Roster.of(each.run.job for each in found)
     for happening in found:
-        _feed_alerts(happening, books[happening.run.tenant_id])
-        _feed_notices(happening, books[happening.run.tenant_id])
+        job = happening.run.job
+        if Trigger.SUCCESS in happening.triggers and roster.names(job, Trigger.SUSPICIOUS):
+            happening = happenings.weighed(happening)  # noqa: PLW2901
+        book = roster.books[job.tenant_id]
+        if not (happening.will_retry or happening.run.origin == Origin.BACKFILL):
+            _feed_alerts(happening, roster.alert_rules.get(job.pk, ()), book)
+        for rule in roster.notification_rules.get(job.pk, ()):
+            _guarded(partial(notices.feed, rule, happening, book), about={"notification_rule": rule.pk})
 
 
-# --- alert rules ------------------------------------------------------------------------------------------------------
-
-
-def rules_about(happening: Happening, book: Book) -> Iterable[AlertRule]:
-    """The alert rules that this end concerns; what came before a rule was enabled does not."""
-    job = happening.run.job
-    fitting = Q(job=job) | Q(pk__in=book.alert_rules.route(target_of(job)))
-    rules = AlertRule.objects.filter(fitting, tenant=job.tenant_id, is_enabled=True).exclude(source=Source.PORTAL)
-    rules = rules.filter(Q(enabled_at=None) | Q(enabled_at__lte=happening.at))
-    return rules.select_related("tenant", "escalation").order_by("pk")
-
-
-def _feed_alerts(happening: Happening, book: Book) -> None:
-    if happening.will_retry or happening.run.origin == Origin.BACKFILL:
-        return
-    for rule in rules_about(happening, book):
+def _feed_alerts(happening: Happening, rules: Iterable[AlertRule], book: Book) -> None:
+    """What came before a rule was enabled does not concern it."""
+    for rule in rules:
+        if rule.enabled_at is not None and rule.enabled_at > happening.at:
+            continue
         about = {"alert_rule": rule.pk}
         crashed = _guarded(partial(feed_alert, rule, happening, book), about=about)
         if crashed is not None:
@@ -119,14 +122,6 @@ def signal_of(case: Case, happening: Happening) -> Signal:
         verdict=case.finding.verdict,
         facts=facts,
     )
-
-
-# --- notification rules -----------------------------------------------------------------------------------------------
-
-
-def _feed_notices(happening: Happening, book: Book) -> None:
-    for rule in notices.rules_for(happening.run.job, book):
-        _guarded(partial(notices.feed, rule, happening, book), about={"notification_rule": rule.pk})
 
 
 def _guarded(act: Callable[[], int], *, about: dict[str, int]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerts import outcomes
@@ -14,6 +14,7 @@ from jobs.models import Attempt, Run, RunEvent
 from jobs.states import TERMINAL, AttemptStatus, Origin, RunStatus
 
 KNOWN_FROM = ("revision", "job", "job__tenant", "schedule", "tenant")
+LARGE = ("result", "params", "revision__definition")  # read only of runs whose rules want them
 CHUNK = 500
 OUTPUTLESS = frozenset({"sql"})  # kinds whose log says little about what they did
 
@@ -37,23 +38,26 @@ def is_of_interest(event: RunEvent) -> bool:
 
 
 def happenings(events: Sequence[RunEvent]) -> list[Happening]:
-    """Of those events that are of interest, oldest first. Parts speak through their container."""
+    """Of those events that are of interest, oldest first. Parts speak through their container.
+
+    Whether a success is suspicious is left open: `weighed` looks when somebody wants to know.
+    """
     wanted = [event for event in events if is_of_interest(event)]
-    runs = {
-        run.pk: run
-        for run in Run.objects.filter(pk__in={event.run_id for event in wanted}, parent=None).select_related(
-            *KNOWN_FROM
-        )
-    }
+    rows = Run.objects.filter(pk__in={event.run_id for event in wanted}, parent=None)
+    runs = {run.pk: run for run in rows.select_related(*KNOWN_FROM).defer(*LARGE)}
     found = [_happening(event, runs[event.run_id]) for event in wanted if event.run_id in runs]
     return sorted((each for each in found if each is not None), key=lambda each: (each.at, each.run.pk))
 
 
 def _happening(event: RunEvent, run: Run) -> Happening | None:
-    if event.new not in TERMINAL:
-        return _failed_try(event, run)
-    odd = suspicion_of(run) if event.new == RunStatus.SUCCEEDED else None
-    return ended(run, event.at, odd=odd)
+    return ended(run, event.at) if event.new in TERMINAL else _failed_try(event, run)
+
+
+def weighed(happening: Happening) -> Happening:
+    """The same success, called suspicious where it is."""
+    odd = suspicion_of(happening.run)
+    triggers = happening.triggers | ({Trigger.SUSPICIOUS} if odd else set())
+    return replace(happening, suspicion=odd, triggers=triggers)
 
 
 def ended(run: Run, at: datetime, *, odd: Sentence | None = None) -> Happening | None:

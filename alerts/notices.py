@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db.models import Q
 from pydantic import ValidationError
 
 from alerts import noticefold, outbox
@@ -16,19 +15,11 @@ from alerts.shelf import Book, target_of
 from alerts.signals import Signal, SignalKind
 from alerts.states import OF_A_JOB, Severity, Trigger
 from jobs import reasons
-from jobs.models import Job
 
 log = logging.getLogger(__name__)
 # How urgent a message about a run is; an alert's has its rule's own.
 CRITICAL = frozenset({Trigger.LOST, Trigger.MISSED})
 FINE = frozenset({Trigger.SUCCESS, Trigger.RECOVERED, Trigger.SKIPPED})
-
-
-def rules_for(job: Job, book: Book) -> list[NotificationRule]:
-    """The rules about this job: its own, and those whose selector fits it."""
-    fitting = Q(job=job) | Q(pk__in=book.notification_rules.route(target_of(job)))
-    rules = NotificationRule.objects.filter(fitting, tenant=job.tenant_id, is_enabled=True)
-    return list(rules.order_by("pk").prefetch_related("channels"))
 
 
 def signal_of(happening: Happening) -> Signal:

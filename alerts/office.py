@@ -16,7 +16,7 @@ from django.db import close_old_connections, connection
 
 from alerts import channels, inbox
 from alerts.clockwork import pass_time
-from alerts.consume import consume_once
+from alerts.consume import consume
 from alerts.dispatch import Dispatcher
 from alerts.turns import Turns
 from jobs import dbclock
@@ -24,7 +24,7 @@ from jobs import dbclock
 log = logging.getLogger(__name__)
 
 # What is done in turn, each answering how much it did: [(its name in OfficeTurn, the function)].
-PASSES: list[tuple[str, Callable[[], int]]] = [("consume", consume_once), ("pass_time", pass_time)]
+PASSES: list[tuple[str, Callable[[], int]]] = [("consume", consume), ("pass_time", pass_time)]
 
 DISPATCH = "dispatch"
 IDLE_SECONDS = 1.0
