@@ -207,7 +207,9 @@ def _after_refusal(question: Question, target: ConnectionTarget, answer: Answer,
     """What to do about it: ask a second person for a change that is too large, or rehearse what is no SELECT."""
     code = answer.code
     if question.mode == QueryMode.READ and code == Code.READ_ONLY and not target.is_read_only:
-        answer.notes.append(_("This datasource is writable: rehearse a statement that changes data."))
+        answer.notes.append(
+            _("A plain run is guarded as on a read-only datasource: rehearse a statement that changes data.")
+        )
     if question.mode == QueryMode.REHEARSE and code == Code.LASTING:
         answer.rehearsed = _seal(question, user)
         answer.notes.append(_("It can't be rehearsed, since a rehearsal could not undo it."))
