@@ -1,4 +1,4 @@
-"""How states, severities and channels look. Colour is never the only sign: each has an icon and a word."""
+"""How states look. Colour is never the only sign: each has an icon and a word."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from alerts.states import AlertState, Severity
+from alerts.states import AlertState
 
 STATES = {
     AlertState.OK: ("good", "check_circle"),
@@ -18,11 +18,6 @@ STATES = {
     AlertState.ERROR: ("bad", "error"),
     AlertState.STALE: ("warn", "timer_off"),
     AlertState.NO_DATA: ("warn", "unknown_document"),
-}
-SEVERITIES = {
-    Severity.INFO: ("info", "info"),
-    Severity.WARNING: ("warn", "warning"),
-    Severity.CRITICAL: ("bad", "emergency_home"),
 }
 # The worst first: what fires comes before what is not known.
 WORST = (
@@ -53,11 +48,6 @@ def state_badge(state: str, *, title: Any = "") -> SafeString:
         return badge("plain", "help", _("Not checked yet"), title=title)
     found = AlertState(state)
     return badge(*STATES[found], found.label, title=title)
-
-
-def severity_badge(severity: str) -> SafeString:
-    found = Severity(severity)
-    return badge(*SEVERITIES[found], found.label)
 
 
 def worst(states: Iterable[str]) -> str:

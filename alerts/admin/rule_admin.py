@@ -29,7 +29,7 @@ class AlertRuleAdmin(RuleColumns, ConfiguredAdmin):  # type: ignore[misc]
     """Rules are written by `alerts.rules` alone."""
 
     form = AlertRuleForm
-    list_display = ["title", "state", "urgency", "found", "checked", "next_check", "notified"]
+    list_display = ["title", "state", "found", "checked", "notified"]
     list_display_links = None
     list_filter = [StateFilter, SeverityFilter, "source", LabelFilter, "is_enabled"]
     list_filter_submit = False

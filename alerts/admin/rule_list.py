@@ -62,21 +62,17 @@ class RuleColumns:
             "" if rule.is_enabled else f" · {_('disabled')}",
         )
 
-    @admin.display(description=gettext_lazy("state"))
+    @admin.display(description=gettext_lazy("state"), ordering="severity")
     def state(self, rule: AlertRule) -> SafeString:
+        """With the severity, and how many of several subjects are in that state."""
         found = finding_of(rule)
-        if not rule.is_enabled:
-            return look.badge("plain", "notifications_off", _("Disabled"))
         shown = look.state_badge(found.state)
-        others = sum(found.counts.values())
-        if others < 2:
-            return shown
-        words = _("%(count)d of %(total)d") % {"count": found.counts[found.state], "total": others}
-        return format_html('<span class="p-cell">{}<small>{}</small></span>', shown, words)
-
-    @admin.display(description=gettext_lazy("severity"), ordering="severity")
-    def urgency(self, rule: AlertRule) -> SafeString:
-        return look.severity_badge(rule.severity)
+        if not rule.is_enabled:
+            shown = look.badge("plain", "notifications_off", _("Disabled"))
+        total, notes = sum(found.counts.values()), [str(Severity(rule.severity).label)]
+        if total > 1 and rule.is_enabled:
+            notes.append(_("%(count)d of %(total)d") % {"count": found.counts[found.state], "total": total})
+        return format_html('<span class="p-cell"><span>{}</span><small>{}</small></span>', shown, " · ".join(notes))
 
     @admin.display(description=gettext_lazy("found"))
     def found(self, rule: AlertRule) -> SafeString | str:
@@ -84,13 +80,12 @@ class RuleColumns:
         return format_html('<span class="p-break p-wide-cell">{}</span>', text[:SHOWN]) if text else "–"
 
     @admin.display(description=gettext_lazy("last check"))
-    def checked(self, rule: AlertRule) -> SafeString | str:
-        return times.when(finding_of(rule).checked_at)
-
-    @admin.display(description=gettext_lazy("next check"))
-    def next_check(self, rule: AlertRule) -> SafeString | str:
+    def checked(self, rule: AlertRule) -> SafeString:
         found = finding_of(rule)
-        return times.when(found.next_at, found.timezone)
+        following = format_html("{} {}", _("next"), times.when(found.next_at, found.timezone)) if found.next_at else ""
+        return format_html(
+            '<span class="p-cell"><span>{}</span><small>{}</small></span>', times.when(found.checked_at), following
+        )
 
     @admin.display(description=gettext_lazy("last notification"))
     def notified(self, rule: AlertRule) -> SafeString | str:
