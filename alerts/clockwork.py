@@ -93,6 +93,7 @@ def _wake_snoozed(now: datetime) -> int:
 # --- rules that are enabled -------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def begin(rule: AlertRule, now: datetime) -> None:
     """Await results from now on; call when a rule is enabled or changed to look at something else.
 
