@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-from celery.signals import beat_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import beat_init, worker_ready, worker_shutdown
 
 
 def open_in_worker(**kwargs: Any) -> None:
@@ -16,12 +15,8 @@ def open_in_beat(**kwargs: Any) -> None:
     _open()
 
 
-def begin_to_close(**kwargs: Any) -> None:
-    """In a thread: the signal handler's own must not wait."""
-    threading.Thread(target=_close, name="portal-office-closing", daemon=True).start()
-
-
 def close(**kwargs: Any) -> None:
+    """At the very end: what a draining worker's last runs have to tell is told. Beat closes as its interpreter ends."""
     _close()
 
 
@@ -40,5 +35,4 @@ def _close() -> None:
 
 worker_ready.connect(open_in_worker, weak=False)
 beat_init.connect(open_in_beat, weak=False)
-worker_shutting_down.connect(begin_to_close, weak=False)
 worker_shutdown.connect(close, weak=False)
