@@ -28,6 +28,22 @@ def test_before_that_it_stays():
     assert (status(row), Witness.taken) == (N.HELD, [])
 
 
+def test_what_is_not_due_waits_behind_what_is():
+    on = channel()
+    later = held(on, "Later", not_before=dbclock.now() + timedelta(minutes=5))
+    held(on, "Now")
+    drain()
+    assert (status(later), subjects()) == (N.HELD, ["Now"])
+
+
+def test_messages_for_different_people_stay_apart():
+    on = channel()
+    for name in ("an@example.com", "bo@example.com"):
+        held(on, f"For {name}", digest_key="d1", recipients=[name])
+    drain()
+    assert sorted(subjects()) == ["For an@example.com", "For bo@example.com"]
+
+
 def test_what_belongs_together_is_one_message_that_names_all():
     on = channel()
     first = held(on, "One", digest_key="d1", body="first body")

@@ -87,6 +87,9 @@ def test_a_chain_is_followed_past_channels_that_are_off_and_never_round():
     b.save()
     assert fallbacks.successor(Channel.objects.get(pk=a.pk)) == c
     assert fallbacks.successor(Channel.objects.get(pk=c.pk), visited=[a.pk]) is None
+    b.fallback = a
+    b.save()
+    assert fallbacks.successor(Channel.objects.get(pk=a.pk)) is None
 
 
 def test_a_failing_stand_in_has_one_of_its_own_and_all_are_settled():

@@ -33,6 +33,14 @@ def test_a_message_that_was_given_up_goes_out_with_its_id():
     assert AuditEntry.objects.filter(verb="alerts.notification.sent_again").count() == 1
 
 
+def test_it_has_a_whole_day_of_tries_again():
+    on, root = channel(does="refuse"), user("root", "", is_superuser=True)
+    row, _dispatcher = given_up(on)
+    send_again(row, actor=root, now=dbclock.now())
+    assert status(row) == N.PENDING
+    assert (row.first_failed_at, row.why) == (None, {})
+
+
 def test_what_was_sent_is_not_sent_again():
     row, _dispatcher = given_up(channel())
     assert not send_again(row, actor=user("root", "", is_superuser=True), now=dbclock.now())
