@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
-from accounts.permissions import visible_to
+from accounts.permissions import permission_name, roles, visible_to
+from alerts import inbox
 from alerts.models import AlertRule, AlertStatus, EscalationStep, Incident, IncidentEvent, IncidentMember
 from alerts.states import INCIDENT_TRANSITIONS, UNRESOLVED, AlertState, Happened, IncidentStatus, Severity
 from alerts.wording import Sentence, say
@@ -278,6 +279,20 @@ def wake(incident: Incident, *, at: datetime) -> bool:
 
 
 @transaction.atomic
+def end_snooze(incident: Incident, *, at: datetime, by: Person) -> bool:
+    """Reminders and escalation go on at once. False: it was not snoozed."""
+    found = _locked(incident)
+    if found.snoozed_until is None:
+        return False
+    if found.next_step_at is not None and found.next_step_at == found.snoozed_until:
+        found.next_step_at = at
+    found.snoozed_until = None
+    found.save(update_fields=["snoozed_until", "next_step_at", "updated_at"])
+    note(found, Happened.WOKEN, at, by=by)
+    return True
+
+
+@transaction.atomic
 def comment(incident: Incident, *, at: datetime, by: Person) -> IncidentEvent:
     """Words of a person; also on an incident that is over."""
     if not by.text.strip():
@@ -294,6 +309,16 @@ def assign(incident: Incident, *, owner: User | None, at: datetime, by: Person) 
     found.owner = owner
     found.save(update_fields=["owner", "updated_at"])
     note(found, Happened.OWNED, at, say("incident.owner", name=str(owner) if owner else "–"), by=by)
+
+
+def possible_owners(incident: Incident) -> list[User]:
+    """The tenant's members who may see it, and whoever looks after it now."""
+    needed = permission_name("view", Incident)
+    may_see = [name for name, permissions in roles().items() if needed in permissions]
+    people = {user.pk: user for user in inbox.members(incident.tenant_id, role_names=may_see)}
+    if incident.owner is not None:
+        people.setdefault(incident.owner.pk, incident.owner)
+    return sorted(people.values(), key=str)
 
 
 def _locked(incident: Incident) -> Incident:

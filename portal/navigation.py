@@ -54,6 +54,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
     (
         _("Alerts"),
         [
+            Entry(_("Incidents"), "crisis_alert", "alerts.incident"),
             Entry(_("Alert rules"), "notifications_active", "alerts.alertrule"),
             Entry(_("Notification rules"), "campaign", "alerts.notificationrule"),
             Entry(_("Channels"), "send", "alerts.channel"),

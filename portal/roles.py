@@ -11,6 +11,8 @@ VIEW = [
     "datasources.view_datasource",
     "datasources.view_writeapproval",
     "datasources.view_sqlscript",
+    "alerts.view_incident",
+    "alerts.view_notification",
     "alerts.view_inboxmessage",  # one's own alone, whatever the role
     "alerts.view_alertrule",
     "alerts.view_notificationrule",
@@ -21,7 +23,7 @@ VIEW = [
     "alerts.view_incominghook",
 ]
 OPERATE = [
-    *VIEW, "jobs.run_job",
+    *VIEW, "jobs.run_job", "alerts.acknowledge_incident",
     "alerts.change_alertrow", "alerts.add_silence", "alerts.change_silence",
 ]  # fmt: skip
 EDIT = [
@@ -39,6 +41,7 @@ EDIT = [
     "alerts.add_escalationstep", "alerts.change_escalationstep", "alerts.delete_escalationstep",
     "alerts.add_oncalloverride", "alerts.change_oncalloverride", "alerts.delete_oncalloverride",
     "alerts.add_oncallrota", "alerts.change_oncallrota", "alerts.delete_oncallrota", "alerts.delete_silence",
+    "alerts.resolve_incident",
 ]  # fmt: skip
 ADMINISTER = [
     *EDIT,

@@ -4,6 +4,7 @@ from alerts.admin.channel_admin import ChannelAdmin
 from alerts.admin.escalation_admin import EscalationPolicyAdmin
 from alerts.admin.hook_admin import IncomingHookAdmin
 from alerts.admin.inbox_admin import InboxMessageAdmin
+from alerts.admin.incident_admin import IncidentAdmin
 from alerts.admin.job_admin import JobWithAlerts
 from alerts.admin.notice_admin import NotificationRuleAdmin
 from alerts.admin.rota_admin import OnCallRotaAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "ChannelAdmin",
     "EscalationPolicyAdmin",
     "InboxMessageAdmin",
+    "IncidentAdmin",
     "IncomingHookAdmin",
     "JobWithAlerts",
     "NotificationRuleAdmin",

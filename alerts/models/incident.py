@@ -48,6 +48,7 @@ class Incident(TenantOwned):
         indexes = [
             models.Index(fields=["tenant", "status", "-opened_at"], name="incident_board"),
             models.Index(fields=["status", "snoozed_until"], name="incident_snoozed"),
+            models.Index(fields=["resolved_at", "tenant"], name="incident_resolved"),  # NULL: what is not over
         ]
 
     def __str__(self) -> str:
