@@ -5,13 +5,18 @@ from __future__ import annotations
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from alerts.look import SEVERITIES, STATES, badge
+from alerts.look import STATES, badge
 from alerts.states import AlertState, Happened, IncidentStatus, NotificationStatus, Severity, Trigger
 
 STATUSES = {
     IncidentStatus.OPEN: ("bad", "crisis_alert"),
     IncidentStatus.ACKNOWLEDGED: ("info", "engineering"),
     IncidentStatus.RESOLVED: ("good", "task_alt"),
+}
+SEVERITIES = {
+    Severity.INFO: ("info", "info"),
+    Severity.WARNING: ("warn", "warning"),
+    Severity.CRITICAL: ("bad", "emergency_home"),
 }
 MESSAGES = {
     NotificationStatus.PENDING: ("info", "schedule_send"),
