@@ -28,7 +28,6 @@ COLUMN = "secret_encrypted"
 LARGEST_BODY = 256 * 1024
 MOST_CALLS = 60  # a minute, for one webhook
 MINUTE = timedelta(minutes=1)
-KEPT = timedelta(days=90)
 DEEPEST = 20
 
 
@@ -195,9 +194,3 @@ def _keep_refused(hook: IncomingHook, call: Call, why: str, *, replay_key: str |
             HookCall.objects.create(hook=hook, at=call.at, address=call.address, why=why[:300], replay_key=replay_key)
     except IntegrityError:  # the same call came twice at once, and the other one is kept
         return
-
-
-def forget_old_calls(now: datetime) -> int:
-    """Delete what is older than KEPT; how many there were."""
-    count, _models = HookCall.objects.filter(at__lt=now - KEPT).delete()
-    return count

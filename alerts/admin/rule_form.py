@@ -118,7 +118,8 @@ class BaseAlertRuleForm(concerns.SelectorFields, AlertRuleModelForm):
             return  # somebody who may only look
         rule: AlertRule = self.instance
         concerns.fill(self, rule.selector)
-        for name in ("labels", "condition", "key_columns", "outcomes", "subjects", "result_grace"):
+        self.initial["condition"] = self.initial.get("condition") or rule.condition or "row_count"
+        for name in ("labels", "key_columns", "outcomes", "subjects", "result_grace"):
             self.initial.setdefault(name, getattr(rule, name))
         self.initial.setdefault("concerns", concerns.JOB if rule.job_id or not rule.pk else concerns.SELECTOR)
         self.initial.setdefault("has_recovery", rule.recovery_params is not None)

@@ -161,14 +161,6 @@ def test_who_may_not_change_it_gets_no_secret(hook) -> None:
         hooks.renew_secret(hook, actor=rows.user("viewer", "viewer"))
 
 
-def test_old_calls_are_forgotten(hook) -> None:
-    call(hook)
-    call(hook, at=time.time() - 5)
-    HookCall.objects.filter(pk=HookCall.objects.latest("pk").pk).update(at=timezone.now() - hooks.KEPT * 2)
-    assert hooks.forget_old_calls(timezone.now()) == 1
-    assert HookCall.objects.count() == 1
-
-
 def test_a_place_in_the_body_may_be_anywhere() -> None:
     body = json.dumps({"a": [{"b": 1}, {"c": {"d": "x"}}]}).encode()
     found = hooks.read_params({"one": "a.0.b", "two": "a.1.c.d", "three": "a.5", "four": "z.y", "five": "a.x"}, body)
