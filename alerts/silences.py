@@ -16,9 +16,12 @@ from accounts.permissions import visible_to
 from alerts import books
 from alerts.models import AlertRule, Silence
 from alerts.routing import Selector, Target
+from alerts.shelf import selector_of, target_of
+from alerts.states import Source
 from jobs.models import Job
 
 MOST_NAMED = 20
+SEEN = ("name", "slug", "category", "labels")  # of a job, by selectors
 
 
 class SilenceState(TextChoices):
@@ -68,8 +71,8 @@ class Fit:
 
 def fitting(selector: Selector, *, tenant: Tenant, user: User) -> Fit:
     """Jobs by themselves, and alert rules with the job they are about."""
-    jobs = list(visible_to(user, Job.objects.filter(tenant=tenant, archived_at=None)).order_by("name"))
-    targets = {job.pk: Target(job=job.slug, category=job.category, labels=job.labels) for job in jobs}
+    jobs = list(visible_to(user, Job.objects.filter(tenant=tenant, archived_at=None)).order_by("name").only(*SEEN))
+    targets = {job.pk: target_of(job) for job in jobs}
     fitting_jobs = [job.name for job in jobs if selector.fits(targets[job.pk])]
     rules = visible_to(user, AlertRule.objects.filter(tenant=tenant)).order_by("name")
     fitting_rules = [rule.name for rule in rules if _fits_rule(selector, rule, targets)]
@@ -83,9 +86,11 @@ def fitting(selector: Selector, *, tenant: Tenant, user: User) -> Fit:
 
 def _fits_rule(selector: Selector, rule: AlertRule, targets: dict[int, Target]) -> bool:
     """A rule about one job has the job's slug, category and labels too; one about several fits by any of them."""
-    own = Selector.model_validate(rule.selector)
+    own = selector_of(rule.selector)
     if rule.job_id:
         about = [targets[rule.job_id]] if rule.job_id in targets else []
+    elif rule.source == Source.PORTAL or own is None:
+        about = []
     else:
         about = [one for one in targets.values() if own.fits(one)]
     return any(

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
 from accounts.admin_scope import may_add, user_of
@@ -15,7 +16,7 @@ from alerts.admin import concerns
 from alerts.admin.notice_list import timing_in_words, triggers_in_words
 from alerts.models import AlertRule, NotificationRule
 from alerts.queries import rule_findings
-from alerts.routing import Selector, Target
+from alerts.shelf import selector_of, target_of
 from alerts.states import Source
 from jobs.admin.job_admin import JobAdmin
 from jobs.models import Job
@@ -42,6 +43,8 @@ def _told_of(request: HttpRequest, job: Job) -> dict[str, Any]:
     user = user_of(request)
     notices = visible_to(user, NotificationRule.objects.filter(tenant=job.tenant_id))
     rules = visible_to(user, AlertRule.objects.filter(tenant=job.tenant_id))
+    notices = notices.filter(Q(job=job) | Q(job=None, alert_rule=None))
+    rules = rules.filter(Q(job=job) | Q(job=None))
     own = [one for one in notices.select_related("job", "alert_rule").prefetch_related("channels") if _tells(one, job)]
     watching = [one for one in rules.select_related("job") if _watches(one, job)][:MOST]
     found = rule_findings(watching)
@@ -53,21 +56,18 @@ def _told_of(request: HttpRequest, job: Job) -> dict[str, Any]:
     }
 
 
-def _target(job: Job) -> Target:
-    return Target(job=job.slug, category=job.category, labels=job.labels)
-
-
 def _tells(rule: NotificationRule, job: Job) -> bool:
     if rule.job_id or rule.alert_rule_id:
         return rule.job_id == job.pk
-    selector = Selector.model_validate(rule.selector)
-    return not selector.rules and selector.fits(_target(job))
+    selector = selector_of(rule.selector)
+    return selector is not None and not selector.rules and selector.fits(target_of(job))
 
 
 def _watches(rule: AlertRule, job: Job) -> bool:
     if rule.source == Source.PORTAL or rule.job_id:
         return rule.job_id == job.pk
-    return Selector.model_validate(rule.selector).fits(_target(job))
+    selector = selector_of(rule.selector)
+    return selector is not None and selector.fits(target_of(job))
 
 
 def _notice(rule: NotificationRule) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from accounts.admin_scope import scoped_related
 from alerts.admin import concerns
 from alerts.models import Channel, NotificationRule
 from alerts.states import Trigger
-from portal.lib.durations import format_duration, parse_duration
 
 SHOWN = 3
 
@@ -31,15 +30,13 @@ def triggers_in_words(rule: NotificationRule) -> str:
 
 def timing_in_words(rule: NotificationRule) -> str:
     """What keeps a message back, if anything does."""
-    found = []
-    if int(rule.policy.get("threshold", 1)) > 1:
-        found.append(_("%(count)d in a row") % {"count": rule.policy["threshold"]})
+    found, threshold = [], rule.policy.get("threshold", 1)
+    if isinstance(threshold, int) and threshold > 1:
+        found.append(_("%(count)d in a row") % {"count": threshold})
     if rule.quiet_hours:
         found.append(_("quiet hours"))
     if rule.digest:
-        every = rule.digest.get("every", "")
-        length = format_duration(parse_duration(every)) if isinstance(every, str) else f"{every:g}s"
-        found.append(_("gathered for %(length)s") % {"length": length})
+        found.append(_("gathered for %(length)s") % {"length": rule.digest.get("every", "?")})
     return " · ".join(found)
 
 

@@ -26,6 +26,7 @@ from alerts.admin import concerns
 from alerts.admin.base import ConfiguredAdmin
 from alerts.models import Silence
 from alerts.routing import Selector
+from alerts.shelf import selector_of
 from alerts.silences import SilenceState
 from jobs import look as times
 from portal.lib.fielderrors import field_errors
@@ -146,7 +147,8 @@ class SilenceAdmin(ConfiguredAdmin):
         extra: dict[str, Any] = {"silence": obj, **(extra_context or {})}
         if obj is not None:
             now = timezone.now()
-            found = silences.fitting(Selector.model_validate(obj.selector), tenant=obj.tenant, user=user_of(request))
+            selector = selector_of(obj.selector) or Selector(jobs=("-",))  # one that can't be used fits nothing
+            found = silences.fitting(selector, tenant=obj.tenant, user=user_of(request))
             is_over = silences.state_of(obj, now) == SilenceState.ENDED
             extra |= {"state_badge": self.state(obj), "of_what": self.of_what(obj), "fits": sentence_of(found)}
             extra["may_end"] = not is_over and self.has_change_permission(request, obj)

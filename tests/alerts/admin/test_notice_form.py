@@ -1,14 +1,18 @@
 """The form of a notification rule: who, when, how often, quiet hours, digest, words, channels."""
 
-import pytest
+from datetime import timedelta
 
-from alerts.models import NotificationRule, RuleBook
+import pytest
+from django.utils import timezone
+
+from alerts.models import AlertRule, NotificationRule, RuleBook, Silence
 from tests.alerts.admin import rows
 from tests.jobs import rows as jobs
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/alerts/notificationrule/"
 ADD = f"{LIST}add/"
+DAY = timedelta(days=1)
 PREVIEW = f"{LIST}preview/"
 
 
@@ -136,6 +140,33 @@ def test_the_jobs_page_shows_who_is_told_and_what_watches_it(editor) -> None:
     assert [word in text for word in ("Failures", "By label", "Another", "Watches", "Elsewhere")] == [
         True, True, False, True, False,
     ]  # fmt: skip
+
+
+def test_rows_that_can_not_be_read_any_more_break_no_page(editor) -> None:
+    job = jobs.job("report")
+    broken = {"nobody": ["knows"]}
+    rule = NotificationRule.objects.create(
+        tenant=job.tenant,
+        name="Broken",
+        selector=broken,
+        triggers=["gone"],
+        policy={"threshold": "x"},
+        digest={"every": 7},
+    )
+    rows.rule("broken", selector=broken, condition="gone", condition_params={"a": 1}, source="result", policy={"b": 2})
+    now = timezone.now()
+    silence = Silence.objects.create(tenant=job.tenant, reason="R", selector=broken, starts_at=now, ends_at=now + DAY)
+    for address in (
+        f"/admin/jobs/job/{job.pk}/change/",
+        LIST,
+        f"{LIST}{rule.pk}/change/",
+        "/admin/alerts/alertrule/",
+        f"/admin/alerts/alertrule/{AlertRule.objects.get().pk}/change/",
+        "/admin/alerts/silence/",
+        f"/admin/alerts/silence/{silence.pk}/change/",
+    ):
+        assert editor.get(address).status_code == 200, address
+    assert editor.post("/admin/alerts/silence/fits/", {}).json()["text"] == "It fits 1 job and 1 alert rule now."
 
 
 # --- what it will say -------------------------------------------------------------------------------------------------
