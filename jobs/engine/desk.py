@@ -44,6 +44,14 @@ class Served:
     more: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """`free` slots hold no run; `called` of them have been told to come and claim one."""
+
+    free: int
+    called: int = 0
+
+
 log = logging.getLogger(__name__)
 CLOSING_SECONDS = 5.0
 MOST_DEADLOCKS = 5
@@ -56,15 +64,17 @@ Claim = Callable[[str, int], list[Claimed]]
 class Desk:
     """Thread-safe. `claim(queue, count)` gives up to `count` runs that this worker now holds.
 
-    `idle()` is how many slots have nothing to do, those who ask included; `more(queue)` for how many of them there is
-    something to do.
+    `more(queue)` says for how many idle slots there is something to do; `room()` how much the worker can take.
     """
 
     def __init__(
-        self, claim: Claim, more: Callable[[str], int] = lambda queue: 0, idle: Callable[[], int] = lambda: 0
+        self,
+        claim: Claim,
+        more: Callable[[str], int] = lambda queue: 0,
+        room: Callable[[], Room | None] = lambda: None,
     ) -> None:
         self._claim = claim
-        self._idle = idle
+        self._room = room
         self._more = more
         self._combiner: Combiner[Turn, Served] = Combiner(self._serve, linger=LINGER_SECONDS)
 
@@ -108,13 +118,24 @@ class Desk:
     def _give(self, queue: str, asking: Sequence[Ticket[Turn, Served]]) -> None:
         # A bell's ticket first: it goes on to wake others.
         asking = sorted(asking, key=lambda ticket: not ticket.ask.is_bell)
-        extras = min(max(self._idle() - len(asking), 0), MOST_EXTRAS) if asking[0].ask.is_bell else 0
-        claimed = self._claim(queue, len(asking) + extras)
+        wanted = self._wanted(asking)
+        claimed = self._claim(queue, wanted) if wanted > 0 else []
         for ticket, each in zip(asking, claimed, strict=False):
             ticket.answer.claimed = each  # type: ignore[union-attr]
         asking[0].answer.extras = claimed[len(asking) :]  # type: ignore[union-attr]
-        if len(claimed) == len(asking) + extras and asking[0].ask.is_bell:
+        if len(claimed) == wanted > 0 and asking[0].ask.is_bell:
             asking[0].answer.more = self._more(queue)  # type: ignore[union-attr]
+
+    def _wanted(self, asking: Sequence[Ticket[Turn, Served]]) -> int:
+        """A run for each who asks, and for idle slots when a bell does; never more than there are slots to execute
+        them: a run that was handed out holds a slot before one has come for it.
+        """
+        room = self._room()
+        if room is None:
+            return len(asking)
+        free = room.free + sum(ticket.ask.finished is not None for ticket in asking)  # theirs are held until they go on
+        extras = min(free - room.called - len(asking), MOST_EXTRAS) if asking[0].ask.is_bell else 0
+        return min(len(asking) + max(extras, 0), free)
 
     def _settle(self, tickets: Sequence[Ticket[Turn, Served]]) -> None:
         """All in one transaction; when that fails, each by itself, so that one bad result harms no other."""

@@ -19,7 +19,7 @@ from jobs import backfills, dbclock, nodes, watchdog
 from jobs.bells import ring
 from jobs.engine import fanout, machine, workfolders
 from jobs.engine.claim import Claimed, claim
-from jobs.engine.desk import Desk
+from jobs.engine.desk import Desk, Room
 from jobs.engine.execution import Execution, Interrupt, fence_expired, note_runners
 from jobs.engine.labels import label_waiting, warn_of_long_waits
 from jobs.engine.offer import Offer
@@ -48,7 +48,7 @@ class Worker:
         self.name = name
         self.queues = queues
         self.capacity = capacity
-        self.desk = Desk(self._claim, self._more, self._idle)
+        self.desk = Desk(self._claim, self._more, self._room)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
         self.wakeup = Wakeup()
         self.is_draining = False  # for good: the process is to end
@@ -138,15 +138,17 @@ class Worker:
         prepare(claimed)
         return claimed
 
-    def _idle(self) -> int:
-        """Slots that hold nothing and that nobody has told to come."""
+    def _free(self) -> int:
+        """Slots that hold no run."""
         with self._lock:
-            return self.capacity - len(self._held) - self.wakeup.waking if self.wakeup.can_wake else 0
+            return self.capacity - len(self._held)
+
+    def _room(self) -> Room | None:
+        """None where slots can't be woken: then each has a process of its own, and asks for itself."""
+        return Room(free=self._free(), called=self.wakeup.waking) if self.wakeup.can_wake else None
 
     def _more(self, queue: str) -> int:
-        with self._lock:
-            idle = self.capacity - len(self._held)
-        return self.wakeup.wanted(queue, self.node.slot, idle=idle)
+        return self.wakeup.wanted(queue, self.node.slot, idle=self._free())
 
     def hand_out(self, queue: str, claimed: list[Claimed]) -> None:
         """Have idle slots execute these. Those without a slot are orphans, which the sweep gives back."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jobs.engine import published
 from jobs.engine.combine import Ticket
-from jobs.engine.desk import MOST_EXTRAS, Desk, Served, Turn
+from jobs.engine.desk import MOST_EXTRAS, Desk, Room, Served, Turn
 from jobs.engine.wakeup import Wakeup
 from jobs.engine.worker import Worker
 from jobs.models import Run
@@ -120,8 +120,10 @@ def test_a_run_that_no_slot_comes_for_is_given_back_by_the_sweep(settings, tmp_p
 # --- at the desk ---
 
 
-def serve(turns: list[Turn], *, claimed: int, idle: int = 0) -> list[Served]:
-    desk = Desk(lambda queue, count: ["run"] * min(count, claimed), lambda queue: 7, lambda: idle)  # type: ignore[list-item]
+def serve(turns: list[Turn], *, claimed: int, idle: int | None = None) -> list[Served]:
+    """`idle` slots, by default as many as ask."""
+    room = Room(free=len(turns) if idle is None else idle)
+    desk = Desk(lambda queue, count: ["run"] * min(count, claimed), lambda queue: 7, lambda: room)  # type: ignore[list-item]
     tickets: list[Ticket[Turn, Served]] = [Ticket(turn) for turn in turns]
     desk._serve(tickets)
     return [ticket.answer for ticket in tickets if ticket.answer is not None]
@@ -147,7 +149,6 @@ def test_only_a_bell_that_left_nobody_without_a_run_looks_for_more(turns, claime
         ([SLOT], 9, 4, [0], [0]),
         ([SLOT, BELL], 9, 4, [0, 2], [0, 7]),
         ([BELL], 99, 99, [MOST_EXTRAS], [7]),
-        ([BELL], 9, 0, [0], [7]),
     ],
 )
 def test_a_bell_takes_runs_for_the_idle_slots_too(turns, waiting, idle, extras, more):
@@ -155,6 +156,19 @@ def test_a_bell_takes_runs_for_the_idle_slots_too(turns, waiting, idle, extras, 
     assert all(answer.claimed for answer in answers)
     assert [len(answer.extras) for answer in answers] == extras
     assert [answer.more for answer in answers] == more
+
+
+def test_a_slot_that_is_promised_to_a_run_gets_no_other_one():
+    """What was handed out holds a slot before a thread has come for it: that thread may be the one that asks."""
+    assert [bool(answer.claimed) for answer in serve([BELL], claimed=9, idle=0)] == [False]
+    assert sorted(bool(answer.claimed) for answer in serve([BELL, SLOT], claimed=9, idle=1)) == [False, True]
+
+
+def test_who_hands_in_a_run_is_free_for_the_next_one(monkeypatch):
+    monkeypatch.setattr("jobs.engine.desk._finish", lambda items: [True for _item in items])
+    finished: Any = "a run's end"
+    answers = serve([Turn(queue="default", finished=finished)], claimed=9, idle=0)
+    assert [bool(answer.claimed) for answer in answers] == [True]
 
 
 def test_definitions_and_log_caps_are_read_ahead_for_all_claimed_at_once(django_assert_num_queries):
