@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.permissions import can
 from alerts import incidents, wording
 from alerts.incidents import IncidentRefusedError, Person
 from alerts.models import Incident
@@ -35,7 +36,7 @@ def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
     done = problem = ""
     if request.method == "POST":
         try:
-            was_first = incidents.acknowledge(incident, at=dbclock.now(), by=_person(request, link))
+            was_first = incidents.acknowledge(incident, at=dbclock.now(), by=_person(request, link, incident))
             done = _("Acknowledged. Reminders and escalation stop.") if was_first else ""
         except IncidentRefusedError as error:
             problem = str(error)
@@ -43,9 +44,10 @@ def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, incident=incident, done=done, problem=problem)
 
 
-def _person(request: HttpRequest, link: Link) -> Person:
-    """Who is logged in is known by name; others by where the message went."""
-    user = request.user if request.user.is_authenticated else None
+def _person(request: HttpRequest, link: Link, incident: Incident) -> Person:
+    """Who is logged in and may see the incident is known by name; others by where the message went."""
+    asker = request.user
+    user = asker if asker.is_authenticated and can(asker, "view", incident) else None
     return Person(user=user, name="" if user else link.recipient, text=request.POST.get("comment", ""))
 
 
@@ -54,13 +56,15 @@ def _page(
 ) -> HttpResponse:
     context: dict[str, Any] = {"done": done, "problem": problem}
     if incident is not None:
+        evidence = incident.evidence if isinstance(incident.evidence, dict) else {}
         context |= {
             "incident": incident,
-            "title_text": wording.render(incident.title),
-            "found": wording.render(incident.evidence.get("sentence")),
+            "title_text": wording.render(incident.title, incident.cause),
+            "found": wording.render(evidence.get("sentence")),
             "may_acknowledge": incident.status == IncidentStatus.OPEN,
             "is_over": incident.status not in UNRESOLVED,
         }
     answer = render(request, "alerts/acknowledge.html", context, status=status)
-    answer["Referrer-Policy"] = "no-referrer"  # the address is a key
+    # The address is a key. With "no-referrer" browsers send "Origin: null", and Django refuses the POST.
+    answer["Referrer-Policy"] = "same-origin"
     return answer
