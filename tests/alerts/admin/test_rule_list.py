@@ -91,7 +91,8 @@ def test_enabling_begins_anew_and_disabling_leaves_what_was_found(editor) -> Non
     assert rule.enabled_at is not None
     assert Memory.from_json(status.memory).state == AlertState.OK
     assert (status.state, status.value, status.checked_at) == (AlertState.OK, None, None)
-    assert "Not checked yet" in editor.get(LIST).content.decode()
+    assert rule_findings([rule])[rule.pk].state == ""  # nobody has looked: that is no OK
+    assert slugs(editor.get(LIST, {"state": "unchecked"})) == {rule.slug}
     AlertStatus.objects.update(state=AlertState.FIRING)
     act(editor, "disable_chosen", rule)
     rule.refresh_from_db()
