@@ -1,4 +1,4 @@
-"""Channels: their settings and secrets checked and sealed, tried out by hand, and by themselves now and then."""
+"""Channels: their secrets sealed, and they themselves tried out by hand and now and then by the portal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from pydantic import ValidationError
 
 from accounts import audit
 from accounts.models import User
@@ -25,11 +24,10 @@ from alerts.leases import lease
 from alerts.models import Channel, DeliveryAttempt, Notification
 from alerts.parcels import Parcel, stored_sentence
 from alerts.states import TEST, UNDELIVERED, NotificationStatus, Severity
-from alerts.transports import TRANSPORTS, DeliveryError, Receipt, Transport
+from alerts.transports import DeliveryError, Receipt
 from jobs import dbclock
 from portal.lib.encrypted import seal
-from portal.lib.fielderrors import FieldError, FieldErrors, field_errors
-from portal.lib.plugins import UnknownKindError
+from portal.lib.fielderrors import FieldErrors
 from portal.lib.said import said
 
 TEST_SECONDS = 20.0
@@ -39,46 +37,7 @@ PLACES = frozenset({"url", "host", "port", "base_url"})
 N = NotificationStatus
 
 
-# --- settings ---------------------------------------------------------------------------------------------------------
-
-
-def transport_of(kind: str) -> Transport:
-    """FieldErrors for a kind this portal does not have."""
-    try:
-        return TRANSPORTS.get(kind)
-    except UnknownKindError:
-        words = _("This portal does not know channels of kind “%(kind)s”: install it, or choose another.")
-        raise FieldErrors.of("kind", words % {"kind": kind[:40]}) from None
-
-
-def checked(kind: str, params: Mapping[str, Any], secrets: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Settings as they are stored. FieldErrors, with paths below "params" and "secrets", for what can't be used."""
-    transport = transport_of(kind)
-    errors: list[FieldError] = []
-    good: list[dict[str, Any]] = []
-    for name, model, given in (("params", transport.Params, params), ("secrets", transport.SECRETS, secrets)):
-        try:
-            good.append(model.model_validate(dict(given)).model_dump(mode="json"))
-        except ValidationError as error:
-            errors += [one.under(name) for one in field_errors(error)]
-    if errors:
-        raise FieldErrors(errors)
-    return good[0], {name: value for name, value in good[1].items() if value}
-
-
-def merged_secrets(channel: Channel, typed: Mapping[str, str], *, params: Mapping[str, Any]) -> dict[str, str]:
-    """What is stored, with what was typed instead; an empty one is kept. Raises CryptoError, FieldErrors.
-
-    `params` are the new ones: a kept secret does not follow the channel to another place.
-    """
-    kept = parcels.secrets_of(channel) if channel.secrets_encrypted else {}
-    given = {name: value for name, value in typed.items() if value}
-    moved = any(channel.params.get(name) != params.get(name) for name in PLACES)
-    missing = [name for name in kept if name not in given]
-    if channel.pk and moved and missing:
-        words = _("The channel goes to another place now: enter this again, so that it isn't sent there by mistake.")
-        raise FieldErrors([FieldError(path=f"secrets.{name}", message=words) for name in missing])
-    return {**kept, **given}
+# --- what `alerts.channelsettings` saves ------------------------------------------------------------------------------
 
 
 def seal_secrets(channel: Channel, secrets: Mapping[str, str]) -> None:

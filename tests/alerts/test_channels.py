@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from pydantic import ValidationError
 
 from accounts.models import AuditEntry
 from alerts import channels
+from alerts.inboxkind import InboxParams
 from alerts.models import Channel, InboxMessage, Notification
 from alerts.parcels import secrets_of
 from alerts.states import NotificationStatus as N
 from jobs import dbclock
-from portal.lib.fielderrors import FieldErrors
+from portal.lib.fielderrors import FieldErrors, field_errors
 from tests.alerts.postrows import Witness, channel, drain, notification, subjects
 from tests.jobs.rows import tenant, user
 
@@ -21,31 +23,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("witness")]
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def test_good_settings_come_back_as_they_are_stored():
-    assert channels.checked("witness", {"does": "take"}, {"password": ""}) == (
-        {"does": "take", "url": "", "refuses": []},
-        {},
-    )
-
-
-@pytest.mark.parametrize(
-    ("params", "secrets", "path"),
-    [({"dose": "x"}, {}, "params.dose"), ({}, {"pass": "x"}, "secrets.pass")],
-)
-def test_what_can_not_be_used_is_refused_at_its_place(params, secrets, path):
-    with pytest.raises(FieldErrors) as refused:
-        channels.checked("witness", params, secrets)
-    assert [error.path for error in refused.value.errors] == [path]
-
-
-def test_an_unknown_kind_is_refused_with_a_sentence():
-    with pytest.raises(FieldErrors, match="pigeon"):
-        channels.checked("pigeon", {}, {})
-
-
 def test_an_inbox_for_nobody_is_refused():
-    with pytest.raises(FieldErrors, match="Choose a role"):
-        channels.checked("inbox", {}, {})
+    with pytest.raises(ValidationError) as refused:
+        InboxParams.model_validate({})
+    assert [str(error) for error in field_errors(refused.value)] == [
+        "roles: Choose a role or name a user: otherwise nobody would get it."
+    ]
 
 
 def test_secrets_are_sealed_and_never_in_the_row():
@@ -54,22 +37,6 @@ def test_secrets_are_sealed_and_never_in_the_row():
     row.save()
     assert "s3cret" not in row.secrets_encrypted
     assert secrets_of(Channel.objects.get(pk=row.pk)) == {"password": "s3cret"}
-
-
-def test_an_empty_field_keeps_the_secret():
-    row = channel()
-    channels.seal_secrets(row, {"password": "s3cret"})
-    assert channels.merged_secrets(row, {"password": ""}, params=row.params) == {"password": "s3cret"}
-    assert channels.merged_secrets(row, {"password": "new"}, params=row.params) == {"password": "new"}
-
-
-def test_a_kept_secret_does_not_follow_the_channel_to_another_place():
-    row = channel(params={"url": "https://a.example"})
-    channels.seal_secrets(row, {"password": "s3cret"})
-    with pytest.raises(FieldErrors) as refused:
-        channels.merged_secrets(row, {}, params={"url": "https://evil.example"})
-    assert refused.value.errors[0].path == "secrets.password"
-    assert channels.merged_secrets(row, {"password": "new"}, params={"url": "https://b.example"}) == {"password": "new"}
 
 
 def test_a_fallback_must_not_come_back_nor_leave_the_tenant():
