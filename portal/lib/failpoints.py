@@ -27,6 +27,7 @@ POINTS = {
     "claim.after_commit": "a worker holds runs in the ledger and has started nothing",
     "finish.before_commit": "the ends of attempts are written, not committed",
     "finish.after_commit": "attempts have ended in the ledger; their slots don't know it yet",
+    "alerts.before_commit": "states, incidents and messages of a batch of events are written, not committed",
     "dispatch.after_send": "the other side has taken a message; nothing says so yet",
     "dispatch.before_mark": "messages are marked as sent, not committed",
     "beat.before_tick": "beat has asked for the time and is about to tick",
