@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,6 +15,15 @@ class AlertsConfig(AppConfig):
             books,
             celery_hooks,  # noqa: F401
         )
+        from datasources import console_links
         from jobs import labels
 
         labels.listeners.append(books.changed)
+        console_links.register(_alert_of_query)
+
+
+def _alert_of_query(source: Any, sql: str, values: Any) -> tuple[str, str]:
+    """What the console offers below a result."""
+    from django.urls import reverse
+
+    return _now("Make an alert of this"), reverse("admin:alerts_alertrule_sql")

@@ -6,7 +6,8 @@ in a back-test, and one alert is looked at by itself, so an incident has no othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,19 +20,19 @@ from alerts.findings import Finding, contract_of, look
 from alerts.happenings import Happening, ended, figures_of, outputs_of
 from alerts.letters import Event
 from alerts.memory import Memory, Problem
-from alerts.models import AlertRule, NotificationRule
+from alerts.models import AlertRule, Channel, NotificationRule
 from alerts.outbox import Fate, fate_of, floor_of
 from alerts.overlong import too_long
 from alerts.routing import Target, is_above
 from alerts.shelf import Book
 from alerts.signals import Signal, SignalKind, Verdict
 from alerts.states import AlertState, NotificationStatus, Severity, Trigger
-from jobs.models import Job, Run
+from jobs.models import Job, JobRevision, Run
 from jobs.states import TERMINAL, Origin, RunStatus
 
 WINDOW = timedelta(days=30)
 MOST_RUNS = 20_000
-MOST_SHOWN = 200
+CHUNK = 200  # runs whose tables are in memory at once
 BAD = frozenset({Verdict.BAD, Verdict.BROKEN, Verdict.NO_DATA})
 
 
@@ -50,16 +51,24 @@ class Sent:
 
 @dataclass(kw_only=True)
 class Report:
-    """`naive` is what one message for every bad result would have been, to the same channels."""
+    """`naive` is what one message for every bad result would have been, to the same channels.
+
+    `is_cut`: there were more runs than are looked at. `is_stopped`: the time was up, so `until` is earlier than asked.
+    """
 
     since: datetime
     until: datetime
     runs: int = 0
-    bad: int = 0
     incidents: int = 0
     is_cut: bool = False
+    is_stopped: bool = False
+    bad_times: list[datetime] = field(default_factory=list)
     written: list[Sent] = field(default_factory=list)
     naive: int = 0
+
+    @property
+    def bad(self) -> int:
+        return len(self.bad_times)
 
     @property
     def sent(self) -> list[Sent]:
@@ -79,8 +88,17 @@ def history(job: Job, *, since: datetime, until: datetime) -> tuple[list[Run], b
     """The runs of the job that ended in that time, oldest first, and whether there were more than are looked at."""
     rows = Run.objects.filter(job=job, parent=None, status__in=TERMINAL, ended_at__gte=since, ended_at__lt=until)
     rows = rows.exclude(status=RunStatus.CANCELLED).order_by("-ended_at", "-pk")
-    found = list(rows.select_related("job", "revision", "schedule", "tenant")[: MOST_RUNS + 1])
+    lightly = rows.select_related("schedule").defer("result")  # a table may be a megabyte: `_with_tables` reads them
+    found = list(lightly[: MOST_RUNS + 1])
+    revisions = JobRevision.objects.in_bulk({run.revision_id for run in found})
+    for run in found:
+        run.job, run.tenant, run.revision = job, job.tenant, revisions[run.revision_id]
     return list(reversed(found[:MOST_RUNS])), len(found) > MOST_RUNS
+
+
+def channels_of(rule: NotificationRule) -> list[Channel]:
+    """Of a rule that is not saved, those that its form has: `chosen_channels`."""
+    return list(getattr(rule, "chosen_channels", None) or (rule.channels.all() if rule.pk else ()))
 
 
 # --- an alert rule ----------------------------------------------------------------------------------------------------
@@ -125,6 +143,7 @@ class Question:
     target: Target
     since: datetime
     until: datetime
+    stop_at: float | None = None  # time.monotonic(): no run is looked at after it
 
     @property
     def key(self) -> str:
@@ -145,13 +164,17 @@ class _Trial:
         policy = evaluate.policy_of(self.asked.rule)
         memory = Memory.new(max(self.report.since, self.asked.rule.enabled_at or self.report.since))
         for happening in happenings:
+            if _is_late(self.asked.stop_at):
+                self.report.is_stopped, self.report.until = True, happening.at
+                break
             finding = look(self.asked.rule, self.past, happening)
             if finding.verdict is None:
                 continue
             signal = self._signal(happening, finding, dues.get(happening.run.pk))
             memory, effects = fold.step(policy, memory, signal)
             self.past.add(finding, happening.at)
-            self.report.bad += finding.verdict in BAD
+            if finding.verdict in BAD:
+                self.report.bad_times.append(happening.at)
             self._carry_out(effects, memory, finding, happening)
         end = Signal(kind=SignalKind.TIME, subject=self.asked.key, at=self.report.until)
         memory, effects = fold.step(policy, memory, end)
@@ -216,7 +239,7 @@ class _Trial:
         for rule in self.asked.notices:
             if trigger.value not in rule.triggers or not is_above(severity, floor_of(rule)):
                 continue
-            for channel in rule.channels.all():
+            for channel in channels_of(rule):
                 name = (incident, key, channel.pk)
                 if name in self.told:
                     continue
@@ -239,30 +262,47 @@ def of_alert(asked: Question) -> Report:
     """What this alert rule, as it is filled in, would have sent about this job."""
     runs, is_cut = history(asked.job, since=asked.since, until=asked.until)
     report = Report(since=asked.since, until=asked.until, runs=len(runs), is_cut=is_cut)
-    past = [each for each in _happenings(runs, contract_of(asked.rule)) if each.run.origin != Origin.BACKFILL]
+    happenings = _happenings(_with_tables(runs), _sizes(runs), contract_of(asked.rule))
+    past = (each for each in happenings if each.run.origin != Origin.BACKFILL)
     _Trial(asked, report).go(past, dues=_dues(runs, asked.rule.result_grace))
-    report.naive = report.bad * max(len({channel.pk for one in asked.notices for channel in one.channels.all()}), 1)
+    if report.is_stopped:
+        report.runs = sum((run.ended_at or run.scheduled_for) < report.until for run in runs)
+    report.naive = report.bad * max(len({channel.pk for one in asked.notices for channel in channels_of(one)}), 1)
     return report
 
 
-def of_notice(rule: NotificationRule, jobs: Iterable[Job], *, book: Book, since: datetime, until: datetime) -> Report:
+def of_notice(
+    rule: NotificationRule,
+    jobs: Iterable[Job],
+    *,
+    book: Book,
+    since: datetime,
+    until: datetime,
+    stop_at: float | None = None,
+) -> Report:
     """What this notification rule, as it is filled in, would have sent about the runs of these jobs."""
     report = Report(since=since, until=until)
     policy = notices.policy_of(rule)
     if policy is None:
         return report
     for job in jobs:
+        if report.is_stopped:
+            break
         runs, is_cut = history(job, since=since, until=until)
         report.runs += len(runs)
         report.is_cut |= is_cut
         memory = noticefold.NoticeMemory()
-        for happening in _happenings(runs):
-            report.bad += bool(happening.triggers & policy.triggers - {Trigger.SUCCESS, Trigger.RECOVERED})
+        for happening in _happenings(runs, _sizes(runs)):
+            if _is_late(stop_at):
+                report.is_stopped = True
+                break
+            if happening.triggers & policy.triggers - {Trigger.SUCCESS, Trigger.RECOVERED}:
+                report.bad_times.append(happening.at)
             memory, tells = noticefold.step(policy, memory, notices.signal_of(happening))
             for tell in tells:
                 _post(report, rule, notices.event_of(tell, happening), book)
     report.written.sort(key=lambda each: each.at)
-    report.naive = report.bad * max(len(rule.channels.all()), 1)
+    report.naive = report.bad * max(len(channels_of(rule)), 1)
     return report
 
 
@@ -270,7 +310,7 @@ def _post(report: Report, rule: NotificationRule, event: Event, book: Book) -> N
     if not is_above(event.severity, floor_of(rule)):
         return
     silence = book.silence(event.target, event.at)
-    for channel in rule.channels.all():
+    for channel in channels_of(rule):
         fate = fate_of(event.at, event.severity, rule, channel, silence)
         report.written.append(
             Sent(
@@ -288,10 +328,29 @@ def _post(report: Report, rule: NotificationRule, event: Event, book: Book) -> N
 # --- the history ------------------------------------------------------------------------------------------------------
 
 
-def _happenings(runs: Sequence[Run], contract: Contract | None = None) -> Iterator[Happening]:
+def _is_late(stop_at: float | None) -> bool:
+    return stop_at is not None and time.monotonic() > stop_at
+
+
+def _with_tables(runs: Sequence[Run]) -> Iterator[Run]:
+    """Each with its result while it is looked at."""
+    for place in range(0, len(runs), CHUNK):
+        chunk = runs[place : place + CHUNK]
+        found = Run.objects.filter(pk__in=[run.pk for run in chunk])
+        tables = dict(found.order_by().values_list("pk", "result"))
+        for run in chunk:
+            run.result = tables.get(run.pk)
+            yield run
+            run.result = None
+
+
+def _sizes(runs: Sequence[Run]) -> dict[int, int]:
+    return outputs_of(runs, runs[0].job.kind) if runs else {}
+
+
+def _happenings(runs: Iterable[Run], sizes: Mapping[int, int], contract: Contract | None = None) -> Iterator[Happening]:
     """The ends of the runs, with what was suspicious by then: the history is here, so nobody asks for it again."""
     figures: list[Figures] = []
-    sizes = outputs_of(runs, runs[0].job.kind) if runs else {}
     for run in runs:
         odd = None
         if slow := too_long(run, figures[-LAST:], run.ended_at or run.scheduled_for):

@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from alerts.admin.sql_alert_page import may_make as sql_alerts_can_be_made
 from portal.mailsink.pages import is_shown as kept_mail_is_shown
 from portal.waiting import waiting_approvals
 
@@ -56,6 +57,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         [
             Entry(_("Incidents"), "crisis_alert", "alerts.incident"),
             Entry(_("Alert rules"), "notifications_active", "alerts.alertrule"),
+            Entry(_("New SQL alert"), "add_alert", "alerts.alertrule:sql", sql_alerts_can_be_made),
             Entry(_("Notification rules"), "campaign", "alerts.notificationrule"),
             Entry(_("Channels"), "send", "alerts.channel"),
             Entry(_("Silences"), "notifications_off", "alerts.silence"),

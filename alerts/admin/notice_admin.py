@@ -16,8 +16,10 @@ from django.utils.translation import gettext as _
 
 from accounts.admin_base import ScopedRelatedFilter
 from accounts.admin_scope import narrowed, user_of
+from accounts.models import User
 from accounts.permissions import visible_to
-from alerts import previews
+from alerts import previews, trials
+from alerts.admin.backtest_pages import BacktestPages
 from alerts.admin.base import ConfiguredAdmin
 from alerts.admin.notice_fields import fieldsets
 from alerts.admin.notice_form import NotificationRuleForm
@@ -32,7 +34,7 @@ from jobs.models import Job
 
 
 @admin.register(NotificationRule)
-class NotificationRuleAdmin(NoticeColumns, ConfiguredAdmin):  # type: ignore[misc]
+class NotificationRuleAdmin(BacktestPages, NoticeColumns, ConfiguredAdmin):  # type: ignore[misc]
     form = NotificationRuleForm
     list_display = ["title", "tells_of", "through"]
     list_display_links = None
@@ -68,6 +70,10 @@ class NotificationRuleAdmin(NoticeColumns, ConfiguredAdmin):  # type: ignore[mis
         extra: dict[str, Any] = {"zones": zones(), "may_preview": may, **(extra_context or {})}
         extra |= {"variables": VARIABLES.values(), "filters": FILTERS.values()}
         return super().changeform_view(request, object_id, form_url, extra)
+
+    def try_out(self, row: NotificationRule, form: Any, *, days: int, viewer: User) -> trials.Trial:
+        row.chosen_channels = list(form.cleaned_data["channels"])  # type: ignore[attr-defined]
+        return trials.of_notice(row, days=days, viewer=viewer)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """POST the form's fields: what the message says, with a real run of the job if there is one."""

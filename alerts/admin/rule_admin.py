@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.admin_scope import user_of
-from alerts import rules
-from alerts.admin import rule_page
+from accounts.models import User
+from alerts import rules, trials
+from alerts.admin import rule_page, sql_alert_page
+from alerts.admin.backtest_pages import BacktestPages
 from alerts.admin.base import ConfiguredAdmin
 from alerts.admin.rule_fields import fieldsets
 from alerts.admin.rule_form import AlertRuleForm
@@ -25,7 +27,7 @@ from alerts.models import AlertRule
 
 
 @admin.register(AlertRule)
-class AlertRuleAdmin(RuleColumns, ConfiguredAdmin):  # type: ignore[misc]
+class AlertRuleAdmin(BacktestPages, RuleColumns, ConfiguredAdmin):  # type: ignore[misc]
     """Rules are written by `alerts.rules` alone."""
 
     form = AlertRuleForm
@@ -92,7 +94,18 @@ class AlertRuleAdmin(RuleColumns, ConfiguredAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.row_view)
         rows = path("<path:object_id>/rows/<int:row_id>/", view, name="alerts_alertrule_row")
-        return [self._guarded(rows), *super().get_urls()]
+        sql = self.admin_site.admin_view(self.sql_view)
+        new = path("sql/", sql, name="alerts_alertrule_sql")
+        change = path("<path:object_id>/sql/", sql, name="alerts_alertrule_sql_change")
+        return [new, self._guarded(rows), self._guarded(change), *super().get_urls()]
+
+    def sql_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """The one form of a SQL alert: its query, condition, schedule and channels."""
+        rule = self.rule_of(request, object_id) if object_id else None
+        return sql_alert_page.edit(request, self, rule)
+
+    def try_out(self, row: AlertRule, form: Any, *, days: int, viewer: User) -> trials.Trial:
+        return trials.of_alert(row, days=days, viewer=viewer)
 
     def row_view(self, request: HttpRequest, object_id: str, row_id: int) -> HttpResponse:
         return rule_page.change_row(request, self.rule_of(request, object_id), row_id)
@@ -102,6 +115,7 @@ class AlertRuleAdmin(RuleColumns, ConfiguredAdmin):  # type: ignore[misc]
     ) -> HttpResponse:
         rule = self.rule_of(request, object_id) if object_id else None
         extra = {**(rule_page.context_of(request, rule) if rule else {}), **(extra_context or {})}
+        extra["sql_alert_url"] = sql_alert_page.address_of(request, rule)
         extra.setdefault("title", rule.name if rule else _("New alert"))
         return super().changeform_view(request, object_id, form_url, extra)
 

@@ -139,14 +139,7 @@ class ConsoleForm(AskForm):
         return text
 
     def clean_values_json(self) -> dict[str, Any]:
-        given = self.cleaned_data["values_json"] or {}
-        if not isinstance(given, dict):
-            raise ValidationError(_('Write names with values, such as {"day": "2026-01-31"}.'))
-        if len(given) > MOST_VALUES:
-            raise ValidationError(_("There are too many parameters: at most %(most)d.") % {"most": MOST_VALUES})
-        for name, value in given.items():
-            _check_value(name, value)
-        return given
+        return check_values(self.cleaned_data["values_json"])
 
     def text(self) -> str:
         return str(self.cleaned_data["sql"])
@@ -203,6 +196,18 @@ def _type_of(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     return {int: "int", float: "float"}.get(type(value), "text")
+
+
+def check_values(given: Any) -> dict[str, Any]:
+    """Names with plain values; ValidationError otherwise."""
+    given = given or {}
+    if not isinstance(given, dict):
+        raise ValidationError(_('Write names with values, such as {"day": "2026-01-31"}.'))
+    if len(given) > MOST_VALUES:
+        raise ValidationError(_("There are too many parameters: at most %(most)d.") % {"most": MOST_VALUES})
+    for name, value in given.items():
+        _check_value(name, value)
+    return given
 
 
 def _check_value(name: str, value: Any) -> None:

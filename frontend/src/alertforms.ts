@@ -4,8 +4,10 @@
  * Both ask the server while somebody types; without this script a button of the page asks.
  */
 
-import { debounce, enhance } from "./lib/dom";
-import { getJson, RequestFailed } from "./lib/http";
+import { announceContent, debounce, enhance } from "./lib/dom";
+import { getHtml, getJson, RequestFailed } from "./lib/http";
+import { t } from "./lib/strings";
+import { parseFragment } from "./refresh/patch";
 import { bodyOf } from "./alertforms/body";
 
 const DELAY_MS = 400;
@@ -77,3 +79,34 @@ function startMessage(output: HTMLElement): void {
 
 enhance("[data-fits-preview]", startFits);
 enhance("[data-message-preview]", startMessage);
+
+/** `<button data-part="id">` posts its form and puts the answer into that element; without this script it opens a window. */
+function startPart(button: HTMLButtonElement): void {
+  const form = button.form;
+  const place = document.getElementById(button.dataset["part"] ?? "");
+  if (!form || !place) return;
+  const ask = async (): Promise<void> => {
+    button.disabled = true;
+    place.setAttribute("aria-busy", "true");
+    try {
+      const values = new FormData(form);
+      values.set(button.name, button.value);
+      place.replaceChildren(parseFragment(await getHtml(button.formAction, values)));
+      announceContent();
+      place.scrollIntoView({ block: "nearest" });
+      place.focus({ preventScroll: true });
+    } catch (error) {
+      if (!(error instanceof RequestFailed)) throw error;
+      place.textContent = t("console.failed");
+    } finally {
+      button.disabled = false;
+      place.removeAttribute("aria-busy");
+    }
+  };
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    void ask();
+  });
+}
+
+enhance<HTMLButtonElement>("button[data-part]", startPart);

@@ -62,7 +62,7 @@ def test_a_script_gets_the_result_alone(log_in, source):
     assert "<html" not in part
     assert "tea" in part
     assert 'name="key"' in part
-    assert part.count("?query=") == 1, "the query itself is the latest of one's own"
+    assert part.count("console/?query=") == 1, "the query itself is the latest of one's own"
 
 
 @pytest.mark.parametrize(

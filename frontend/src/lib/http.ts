@@ -58,8 +58,8 @@ export async function getJson<T>(
   }
 }
 
-export async function getHtml(url: string): Promise<string> {
-  const response = await ask(url, "text/html");
+export async function getHtml(url: string, body?: FormData): Promise<string> {
+  const response = await ask(url, "text/html", undefined, body);
   check(response);
   return response.text();
 }
