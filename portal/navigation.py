@@ -56,10 +56,12 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
         _("Alerts"),
         [
             Entry(_("Incidents"), "crisis_alert", "alerts.incident"),
+            Entry(_("Trend of alerts"), "monitoring", "alerts.incident:trend"),
             Entry(_("Alert rules"), "notifications_active", "alerts.alertrule"),
             Entry(_("New SQL alert"), "add_alert", "alerts.alertrule:sql", sql_alerts_can_be_made),
             Entry(_("Notification rules"), "campaign", "alerts.notificationrule"),
             Entry(_("Channels"), "send", "alerts.channel"),
+            Entry(_("Messages sent"), "outgoing_mail", "alerts.notification"),
             Entry(_("Silences"), "notifications_off", "alerts.silence"),
             Entry(_("Escalation"), "stairs", "alerts.escalationpolicy"),
             Entry(_("On call"), "support_agent", "alerts.oncallrota"),

@@ -7,6 +7,7 @@ from alerts.admin.inbox_admin import InboxMessageAdmin
 from alerts.admin.incident_admin import IncidentAdmin
 from alerts.admin.job_admin import JobWithAlerts
 from alerts.admin.notice_admin import NotificationRuleAdmin
+from alerts.admin.notification_admin import NotificationAdmin
 from alerts.admin.rota_admin import OnCallRotaAdmin
 from alerts.admin.rule_admin import AlertRuleAdmin
 from alerts.admin.silence_admin import SilenceAdmin
@@ -19,6 +20,7 @@ __all__ = [
     "IncidentAdmin",
     "IncomingHookAdmin",
     "JobWithAlerts",
+    "NotificationAdmin",
     "NotificationRuleAdmin",
     "OnCallRotaAdmin",
     "SilenceAdmin",

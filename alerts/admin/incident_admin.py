@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from accounts.admin_base import ReadOnlyTenantAdmin
 from accounts.admin_scope import allows, narrowed, user_of
 from accounts.permissions import visible_to
-from alerts.admin import incident_page, incident_views
+from alerts.admin import incident_page, incident_trend, incident_views
 from alerts.admin.incident_columns import IncidentColumns
 from alerts.admin.incident_deeds import DEEDS, do_to_many
 from alerts.admin.incident_filters import LabelFilter, OpenedFilter, OwnerFilter, RuleFilter, rules_of
@@ -109,7 +109,15 @@ class IncidentAdmin(IncidentColumns, ReadOnlyTenantAdmin):  # type: ignore[misc]
             path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=f"alerts_incident_{name}")
             for name, view in {"live": self.live_view, "deed": self.deed_view, "evidence": self.evidence_view}.items()
         ]
-        return [*(self._guarded(pattern) for pattern in own), *super().get_urls()]
+        trend = path("trend/", self.admin_site.admin_view(self.trend_view), name="alerts_incident_trend")
+        return [trend, *(self._guarded(pattern) for pattern in own), *super().get_urls()]
+
+    def trend_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **incident_trend.context(request)}
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/alerts/incident/trend.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -141,9 +141,9 @@ def attempt_line(attempt: DeliveryAttempt) -> dict[str, Any]:
     if attempt.is_ok is None:
         badge = look.badge("live", "outgoing_mail", _("not known yet"))
     elif attempt.is_ok:
-        badge = look.badge("good", "check", _("taken"))
+        badge = look.badge("good", "check", _("delivered"))
     else:
-        badge = look.badge("bad", "close", _("failed"))
+        badge = look.badge("bad", "close", _("not delivered"))
     return {
         "number": attempt.number,
         "at": attempt.started_at,

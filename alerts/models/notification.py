@@ -76,6 +76,7 @@ class Notification(TenantOwned):
             models.Index(fields=["status", "lease_until"], name="notification_leased"),
             models.Index(fields=["tenant", "-id"], name="notification_recent"),
             models.Index(fields=["digest_key", "status"], name="notification_digest"),
+            models.Index(fields=["happened_at", "tenant"], name="notification_happened"),
         ]
 
     def __str__(self) -> str:
