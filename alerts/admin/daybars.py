@@ -35,8 +35,8 @@ def bars(days: Sequence[Day], series: Sequence[Series], label: str) -> SafeStrin
     words = ", ".join(f"{one.label} {one.total}" for one in series)
     ends = (days[0].date.isoformat(), days[-1].date.isoformat()) if days else ("", "")
     return format_html(
-        '<figure class="p-daybars"><svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}: {}">{}'
-        '</svg><figcaption><span>{}</span><span class="p-num">{}</span><span>{}</span></figcaption></figure>',
+        '<figure class="p-daybars"><svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}: {}">'
+        '{}</svg><figcaption><span>{}</span><span class="p-num">{}</span><span>{}</span></figcaption></figure>',
         f"{STEP * max(len(days), 1):g}", f"{HEIGHT:g}", label, words, shown, ends[0], f"≤ {most}", ends[1],
     )  # fmt: skip
 
