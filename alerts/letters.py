@@ -51,7 +51,7 @@ class Event:
 
 def address(path: str) -> str:
     """The whole address of a page of the portal."""
-    return str(settings.PORTAL_URL).rstrip("/") + path
+    return str(settings.PORTAL_BASE_URL).rstrip("/") + path
 
 
 def page(model: type[Model], key: int) -> str:

@@ -21,11 +21,11 @@ from alerts.signals import Signal, SignalKind, Verdict
 from alerts.states import Severity, Source
 from alerts.wording import Sentence, say
 from jobs.models import Outage
-from jobs.outages import QUEUE_PREFIX
+from jobs.outages import DISK_PREFIX, QUEUE_PREFIX
 
 log = logging.getLogger(__name__)
 BATCH = 50
-ANY_QUEUE = "queues"
+ANY_QUEUE, ANY_DISK = "queues", "disk"
 
 
 def consume(now: datetime) -> int:
@@ -42,8 +42,10 @@ def consume(now: datetime) -> int:
 
 
 def rules_about(subject: str) -> list[AlertRule]:
-    """The rules of all tenants that watch this part; "queues" stands for every queue."""
-    names = {subject, ANY_QUEUE} if subject.startswith(QUEUE_PREFIX) else {subject}
+    """The rules of all tenants that watch this part; "queues" stands for every queue, "disk" for every machine's."""
+    names = {subject}
+    names |= {ANY_QUEUE} if subject.startswith(QUEUE_PREFIX) else set()
+    names |= {ANY_DISK} if subject.startswith(DISK_PREFIX) else set()
     rules = AlertRule.objects.filter(source=Source.PORTAL, is_enabled=True).select_related("tenant", "escalation")
     return [rule for rule in rules.order_by("pk") if names & set(rule.subjects)]
 
@@ -64,6 +66,8 @@ def _tell(outage: Outage, *, is_over: bool, now: datetime) -> None:
     rules = rules_about(outage.subject)
     books = shelf.take({rule.tenant_id for rule in rules})
     key = "outage.over" if is_over else "outage.began"
+    if outage.subject.startswith(DISK_PREFIX):
+        key = "outage.room" if is_over else "outage.full"
     words = say(key, subject=outage.subject, began_at=outage.began_at, ended_at=outage.ended_at or now)
     for rule in rules:
         try:

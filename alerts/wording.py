@@ -114,6 +114,8 @@ SENTENCES = {
     "outcome.fine": _("Run #%(run)s was fine."),
     "outage.began": _("%(subject)s has given no sign of life since %(began_at)s."),
     "outage.over": _("%(subject)s is back; it was silent from %(began_at)s to %(ended_at)s."),
+    "outage.full": _("%(subject)s is nearly full since %(began_at)s."),
+    "outage.room": _("%(subject)s has room again; it was nearly full from %(began_at)s to %(ended_at)s."),
     "incident.firing": _("%(rule)s fires"),
     "incident.error": _("%(rule)s: the check fails"),
     "incident.stale": _("%(rule)s: no result in time"),

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 from jobs.models import Outage
 
 QUEUE_PREFIX = "queue:"
+DISK_PREFIX = "disk:"
 
 
 class Subject(TextChoices):
-    """What may fall silent; besides, "queue:<name>"."""
+    """What may fall silent; besides, "queue:<name>" and "disk:<machine>", which is full."""
 
     PORTAL = "portal", gettext_lazy("The whole portal")
     BEAT = "beat", gettext_lazy("Scheduler")
@@ -56,8 +57,15 @@ def queue_of(subject: str) -> str:
     return subject.removeprefix(QUEUE_PREFIX) if subject.startswith(QUEUE_PREFIX) else ""
 
 
+def machine_of(subject: str) -> str:
+    """The machine whose disk it is; empty for another subject."""
+    return subject.removeprefix(DISK_PREFIX) if subject.startswith(DISK_PREFIX) else ""
+
+
 def label(subject: str) -> str:
     queue = queue_of(subject)
+    if machine := machine_of(subject):
+        return _("Disk of “%(machine)s”") % {"machine": machine}
     if queue:
         return _("Queue “%(queue)s”") % {"queue": queue}
     return str(Subject(subject).label) if subject in Subject.values else subject
@@ -66,7 +74,9 @@ def label(subject: str) -> str:
 def sentence(outage: Outage) -> str:
     """What it means, in the reader's language and zone."""
     times = {"since": moment(outage.began_at), "until": moment(outage.ended_at) if outage.ended_at else ""}
-    queue = queue_of(outage.subject)
+    queue, machine = queue_of(outage.subject), machine_of(outage.subject)
+    if machine:
+        return _sentence_of_disk(machine, times, is_over=outage.ended_at is not None)
     if queue and outage.ended_at:
         words = _("Runs of the queue “%(queue)s” waited from %(since)s to %(until)s: no worker served it.")
         return words % {**times, "queue": queue}
@@ -78,8 +88,17 @@ def sentence(outage: Outage) -> str:
     return str(found) % times if found else label(outage.subject)
 
 
+def _sentence_of_disk(machine: str, times: dict[str, str], *, is_over: bool) -> str:
+    words = _("The disk of “%(machine)s” is nearly full since %(since)s.")
+    if is_over:
+        words = _("The disk of “%(machine)s” was nearly full from %(since)s to %(until)s.")
+    return words % {**times, "machine": machine}
+
+
 def advice(outage: Outage) -> str:
     """What an operator of the platform does about it."""
+    if machine_of(outage.subject):
+        return _("Make room in its DATA_DIR, or shorten how long logs are kept; runs there fail when it is full.")
     queue = queue_of(outage.subject)
     if queue:
         return _("Start a worker with -Q %(queue)s.") % {"queue": queue}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from kombu.exceptions import KombuError
 
 from jobs import dbclock
 from jobs.models import BeatHeartbeat, Outage, Run, WorkerNode
-from jobs.outages import QUEUE_PREFIX, Subject
+from jobs.outages import DISK_PREFIX, QUEUE_PREFIX, Subject
 from jobs.states import RunStatus
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,21 @@ def _queue_silences(limit: datetime, *, served: set[str]) -> list[Silence]:
         if oldest is not None:
             found.append(Silence(subject=f"{QUEUE_PREFIX}{queue}", began_at=oldest))
     return found
+
+
+def full_disks(now: datetime) -> list[Silence]:
+    """This machine's disk, when it is nearly full; what can't be asked is not full."""
+    try:
+        usage = shutil.disk_usage(settings.DATA_DIR)
+    except OSError:
+        return []
+    if usage.free >= usage.total * settings.PORTAL_DISK_FREE_PERCENT / 100:
+        return []
+    return [Silence(subject=own_disk(), began_at=now)]
+
+
+def own_disk() -> str:
+    return f"{DISK_PREFIX}{platform.node()}"[:80]
 
 
 def last_life() -> datetime | None:
@@ -149,6 +165,8 @@ def record(found: Iterable[Silence], *, now: datetime, by: str, broker_answers: 
     for subject, outage in still_open.items():
         if subject in silent or (subject == Subject.BROKER and not broker_answers):
             continue
+        if subject.startswith(DISK_PREFIX) and subject != own_disk():
+            continue  # only that machine can tell
         close_outage(outage, ended_at=_return_of(subject, now))
 
 
@@ -201,7 +219,8 @@ class Watch:
             silent_broker = self._broker(now, boot, broker_is_up)
             if boot < (self._judges_from or 0):
                 return
-            record([*silences(now), *silent_broker], now=now, by=self.by, broker_answers=self._broker_is_up is True)
+            found = [*silences(now), *silent_broker, *full_disks(now)]
+            record(found, now=now, by=self.by, broker_answers=self._broker_is_up is True)
         except DatabaseError as error:  # a lock, a deadlock: the next look is in a few seconds
             log.warning("The watchdog could not look.", extra={"error": str(error)})
 

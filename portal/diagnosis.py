@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -202,6 +203,18 @@ def post_office() -> Iterator[Finding]:
     )
 
 
+def address() -> Iterator[Finding]:
+    """Links in messages lead there; on a loopback address they lead nobody anywhere."""
+    host = urlsplit(settings.PORTAL_BASE_URL).hostname or ""
+    is_reachable = settings.ENVIRONMENT != "production" or host not in ("localhost", "127.0.0.1", "::1", "")
+    yield Finding(
+        name="Address",
+        ok=is_reachable,
+        detail=f"links in messages begin with {settings.PORTAL_BASE_URL}",
+        advice="Set PORTAL_BASE_URL to the address at which people reach the portal, such as https://portal.example.com.",
+    )
+
+
 def old_history() -> Iterator[Finding]:
     last = last_pruning()
     ended = f"last pruned {last.ended_at:%Y-%m-%d %H:%M} UTC" if last.ended_at else "never pruned yet"
@@ -260,6 +273,7 @@ QUESTIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     encryption_keys,
     workers_and_beat,
     post_office,
+    address,
     old_history,
     disk,
     built_files,

@@ -102,7 +102,7 @@ TEMPLATES = [
 ]
 
 # The portal's own address, as the links in messages have it.
-PORTAL_URL = env("PORTAL_URL", default="http://127.0.0.1:8000")
+PORTAL_BASE_URL = env("PORTAL_BASE_URL", default="http://127.0.0.1:8000")
 
 # --- The ledger ---
 DATABASE_URL = env("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}")
@@ -240,6 +240,9 @@ PORTAL_DEMO = env.bool("PORTAL_DEMO", default=True)  # `up` seeds the demo once
 PORTAL_QUEUES = env.list("PORTAL_QUEUES", default=["default"])
 PORTAL_HEARTBEAT_SECONDS = env.float("PORTAL_HEARTBEAT_SECONDS", default=5.0 if EMBEDDED else 15.0)
 PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=60.0 if EMBEDDED else 180.0)
+PORTAL_DISK_FREE_PERCENT = env.float(
+    "PORTAL_DISK_FREE_PERCENT", default=5.0
+)  # less is an outage of that machine's disk
 PORTAL_SILENCE_SECONDS = env.float("PORTAL_SILENCE_SECONDS", default=30.0 if EMBEDDED else 60.0)
 PORTAL_SWEEP_SECONDS = env.float("PORTAL_SWEEP_SECONDS", default=5.0)
 PORTAL_DRAIN_SECONDS = env.float("PORTAL_DRAIN_SECONDS", default=30.0)

@@ -50,6 +50,7 @@ class Stack:
             "PORTAL_DRAIN_SECONDS": "2",
             "PORTAL_NODE_CPU_PERCENT": "100",  # a test's verdict does not hang on who else is on the machine
             "PORTAL_NODE_MEMORY_PERCENT": "100",
+            "PORTAL_DISK_FREE_PERCENT": "0",
             "LANGUAGE_CODE": "en",
             **self.place.open(self.folder),
             **self._extra,

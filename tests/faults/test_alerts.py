@@ -68,10 +68,8 @@ def states(stack) -> list[str]:
 
 
 def incidents(stack) -> list[tuple]:
-    return stack.rows(
-        "SELECT cause, kind, status, (SELECT count(*) FROM alerts_incidentmember m WHERE m.incident_id = i.id) "
-        "FROM alerts_incident i ORDER BY id"
-    )
+    members = "(SELECT count(*) FROM alerts_incidentmember m WHERE m.incident_id = i.id)"
+    return list(stack.rows(f"SELECT cause, kind, status, {members} FROM alerts_incident i ORDER BY id"))
 
 
 def messages(stack) -> list[str]:
