@@ -20,6 +20,7 @@ from jobs.models import Job, Run, Schedule
 from jobs.queries import LastPruning, LogStorage, SystemState, TodaySummary
 from jobs.queries.fireledger import fire_counts
 from jobs.states import RunStatus
+from portal.dashboard.alertcards import alert_cards, engine_part
 from portal.waiting import waiting_approvals
 
 S = RunStatus
@@ -78,7 +79,8 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "failures": queries.recent_failures(runs, now=now),
         "running": queries.running_now(runs),
         "fires": queries.next_fire_times(schedules),
-        "parts": [*parts(state), *storage_parts(request)],
+        "parts": [*parts(state), Part(**engine_part()), *storage_parts(request)],
+        "alerts": alert_cards(request),
         "has_jobs": jobs.exists(),
         "shows_tenant": getattr(request, "tenant", None) is None,
         "steps": first_steps(request, user),
