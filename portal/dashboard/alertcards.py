@@ -19,6 +19,7 @@ from alerts import consume
 from alerts.models import Channel, Incident, Notification
 from alerts.states import UNRESOLVED, IncidentStatus, Severity
 from jobs import look
+from portal.dashboard.part import Part
 
 TONES = {Severity.INFO: "info", Severity.WARNING: "warn", Severity.CRITICAL: "bad"}
 SLOW, STUCK = timedelta(seconds=15), timedelta(minutes=2)
@@ -67,18 +68,13 @@ def _open(severity: Severity, found: dict[Any, int]) -> OpenIncidents:
     )
 
 
-def engine_part() -> dict[str, str]:
-    """How far behind the alert engine is: label, value, tone, icon and advice of a part of the machinery."""
+def engine_part() -> Part:
+    """How far behind the alert engine is."""
     behind = consume.lag(timezone.now())
     if behind < SLOW:
-        return {"label": _("Alerts"), "value": _("Up to date"), "tone": "good", "icon": "check_circle", "advice": ""}
+        return Part(label=_("Alerts"), value=_("Up to date"), tone="good", icon="check_circle")
     value = _("%(time)s behind") % {"time": look.seconds_text(behind)}
+    if behind < STUCK:
+        return Part(label=_("Alerts"), value=value, tone="warn", icon="schedule")
     advice = _("Runs have ended that no alert rule has looked at: see that beat or a worker runs, and read its log.")
-    bad = behind > STUCK
-    return {
-        "label": _("Alerts"),
-        "value": value,
-        "tone": "bad" if bad else "warn",
-        "icon": "cancel" if bad else "schedule",
-        "advice": advice if bad else "",
-    }
+    return Part(label=_("Alerts"), value=value, tone="bad", icon="cancel", advice=advice)

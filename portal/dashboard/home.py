@@ -21,6 +21,7 @@ from jobs.queries import LastPruning, LogStorage, SystemState, TodaySummary
 from jobs.queries.fireledger import fire_counts
 from jobs.states import RunStatus
 from portal.dashboard.alertcards import alert_cards, engine_part
+from portal.dashboard.part import Part
 from portal.waiting import waiting_approvals
 
 S = RunStatus
@@ -36,26 +37,6 @@ class Slice:
     tone: str
     count: int
     share: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One part of the machinery: how it is, and what to do when it is not well."""
-
-    label: str
-    value: str
-    tone: str
-    icon: str
-    advice: str = ""
-    share: float | None = None  # a bar, when it is a share of a limit
-
-    @property
-    def percent(self) -> int:
-        return round(100 * (self.share or 0))
-
-    @property
-    def rest(self) -> int:
-        return 100 - self.percent
 
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +60,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "failures": queries.recent_failures(runs, now=now),
         "running": queries.running_now(runs),
         "fires": queries.next_fire_times(schedules),
-        "parts": [*parts(state), Part(**engine_part()), *storage_parts(request)],
+        "parts": [*parts(state), engine_part(), *storage_parts(request)],
         "alerts": alert_cards(request),
         "has_jobs": jobs.exists(),
         "shows_tenant": getattr(request, "tenant", None) is None,

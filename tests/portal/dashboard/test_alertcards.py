@@ -72,6 +72,6 @@ def test_the_engines_lag_is_a_part_of_the_machinery(seconds, tone) -> None:
     run = rows.run(rows.job())
     at = timezone.now() - timedelta(seconds=seconds)
     RunEvent.objects.create(run=run, old=RunStatus.RUNNING, new=RunStatus.SUCCEEDED, at=at)
-    assert engine_part()["tone"] == tone
+    assert engine_part().tone == tone
     RunEvent.objects.update(processed_at=timezone.now())
-    assert engine_part()["tone"] == "good"
+    assert engine_part().tone == "good"
