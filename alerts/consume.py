@@ -33,6 +33,7 @@ from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 BATCH, SQLITE_BATCH = 200, 20  # SQLite has one writer: nobody is kept waiting for long
+OLDEST, MANY = timedelta(days=7), 2000
 LONGEST = 10.0  # seconds: then the other passes have a turn
 
 
@@ -52,12 +53,23 @@ def consume_once() -> int:
     with transaction.atomic():
         if not take_turn("lock:events"):
             return 0
+        now = dbclock.now()
         events = list(RunEvent.objects.filter(processed_at=None).order_by("pk")[: _batch()])
+        if events and events[0].at < now - OLDEST:
+            return _pass_over(now)
         if events:
             feed_happenings(happenings.happenings(events))
-            RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=dbclock.now())
+            RunEvent.objects.filter(pk__in=[event.pk for event in events]).update(processed_at=now)
             failpoint("alerts.before_commit")
     return len(events)
+
+
+def _pass_over(now: datetime) -> int:
+    """Events from before there were alerts, or from before a very long pause: news they are not any more."""
+    oldest = RunEvent.objects.filter(processed_at=None).order_by("pk").values_list("pk", "at")[:MANY]
+    keys = [key for key, at in oldest if at < now - OLDEST]
+    log.warning("Events older than %s are passed over.", OLDEST, extra={"count": len(keys)})
+    return RunEvent.objects.filter(pk__in=keys).update(processed_at=now)
 
 
 def _batch() -> int:
@@ -84,6 +96,8 @@ def feed_happenings(found: Sequence[Happening]) -> None:
         if not (happening.will_retry or happening.run.origin == Origin.BACKFILL):
             _feed_alerts(happening, roster.alert_rules.get(job.pk, ()), book)
         for rule in roster.notification_rules.get(job.pk, ()):
+            if rule.created_at > happening.at:
+                continue  # it was not asked to tell of that
             _guarded(partial(notices.feed, rule, happening, book), about={"notification_rule": rule.pk})
 
 

@@ -1,6 +1,7 @@
 """What every test of alerts begins with."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,12 @@ from tests.alerts.rows import MINUTE, NOW
 def _empty_shelf():
     """Numbers of tenants come again in the next test."""
     shelf.clear()
+
+
+@pytest.fixture(autouse=True)
+def _events_do_not_age(monkeypatch):
+    """Those of the tests are of one fixed day, whenever the tests run."""
+    monkeypatch.setattr("alerts.consume.OLDEST", timedelta(days=36_500))
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ def notice(to: Channel, triggers: list[str] | None = None, **fields: Any) -> Not
         tenant=to.tenant, name=fields.pop("name", "tell"), triggers=ALL if triggers is None else triggers, **fields
     )
     made.channels.add(to)
+    NotificationRule.objects.filter(pk=made.pk).update(created_at=NOW - timedelta(days=60))
     return made
 
 

@@ -14,6 +14,7 @@ from alerts.models import (
     AlertStatus,
     Incident,
     Notification,
+    NotificationRule,
     Silence,
 )
 from alerts.states import AlertState, Happened, IncidentStatus, NotificationStatus
@@ -261,3 +262,23 @@ def test_flapping_is_told_once(job, ops):
 def test_a_subject_has_one_name():
     rule = rows.rule(rows.sql_job())
     assert evaluate.subject_of(rule, "job:1") == f"rule:{rule.pk}/job:1"
+
+
+def test_a_notification_rule_tells_nothing_of_before_it_was_made(job, ops):
+    rule = rows.notice(ops, ["technical_failure"], job=job)
+    NotificationRule.objects.filter(pk=rule.pk).update(created_at=NOW)
+    rows.ended(job, -1, RunStatus.TECHNICAL_FAILURE)
+    rows.drain()
+    assert told() == []
+    rows.failed(job, 1)
+    assert told() == ["technical_failure"]
+
+
+def test_very_old_events_are_passed_over(job, ops, at, monkeypatch):
+    monkeypatch.setattr("alerts.consume.OLDEST", timedelta(days=7))
+    rows.notice(ops, ["technical_failure"], job=job)
+    at(60 * 24 * 8)
+    rows.failed(job, 0)
+    rows.failed(job, 60 * 24 * 2)
+    assert told() == ["technical_failure"]
+    assert not RunEvent.objects.filter(processed_at=None).exists()
