@@ -1,14 +1,25 @@
 """What the operator reads when the portal is ready."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 COLUMNS = ("username", "password", "role", "tenant")
 
 
-def text(*, address: str, data_dir: Path, seconds: float, ready: bool = True) -> str:
-    state = f"is ready (after {seconds:.1f} s)" if ready else "is starting"
-    lines = ["", f"  The portal {state}:  {address}/", ""]
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How it went; `keeps_mail`: mail is kept by the mail sink and not sent."""
+
+    address: str
+    seconds: float
+    ready: bool = True
+    keeps_mail: bool = False
+
+
+def text(start: Start, *, data_dir: Path) -> str:
+    state = f"is ready (after {start.seconds:.1f} s)" if start.ready else "is starting"
+    lines = ["", f"  The portal {state}:  {start.address}/", ""]
     logins = _logins(data_dir / "credentials.txt")
     if logins:
         widths = [max(len(row[column]) for row in [COLUMNS, *logins]) for column in range(len(COLUMNS))]
@@ -17,6 +28,8 @@ def text(*, address: str, data_dir: Path, seconds: float, ready: bool = True) ->
                 "    " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             )
         lines += ["", f"  Log-ins: {_short(data_dir / 'credentials.txt')}"]
+    if start.keeps_mail:
+        lines.append(f"  Mail:    {start.address}/admin/mail/  (kept here and not sent; log in as admin)")
     lines += [f"  Logs:    {_short(data_dir / 'logs')}/", "  Stop:    Ctrl-C", ""]
     return "\n".join(lines)
 

@@ -142,7 +142,9 @@ class Supervisor:
                 f"The logs in {self.data_dir / 'logs'} tell more; what died is started again."
             )
         seconds = time.monotonic() - began
-        self.say(banner.text(address=self.plan.address, data_dir=self.data_dir, seconds=seconds, ready=not missing))
+        keeps_mail = self.plan.mail_port is not None
+        start = banner.Start(address=self.plan.address, seconds=seconds, ready=not missing, keeps_mail=keeps_mail)
+        self.say(banner.text(start, data_dir=self.data_dir))
 
     # --- watch ---
     def _tick(self) -> None:

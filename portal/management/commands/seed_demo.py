@@ -16,12 +16,15 @@ from django.utils.translation import override
 
 from jobs.yamlfile.applier import ApplyRefusedError, apply_bundles
 from jobs.yamlfile.entries import Bundle
+from portal.demo.alert_history import make_history
+from portal.demo.alerts import make_alerts
 from portal.demo.definitions import demo_bundle
 from portal.demo.people import keep_credentials, make_people, make_tenant
 from portal.demo.shop import make_shop, write_csv, write_database
 
 LEADS = (timedelta(0), timedelta(seconds=15), timedelta(minutes=2))
 TEAMS = {"demo": "demo.yaml", "acme": "acme.yaml"}
+ALERTS = "demo"  # the team that has them
 
 
 class Command(BaseCommand):
@@ -33,7 +36,7 @@ class Command(BaseCommand):
         try:
             make_files(folder, language)
             with transaction.atomic(), override(language):
-                made = seed(language, folder / "csv")
+                made = seed(language, folder)
                 keep_credentials(Path(settings.DATA_DIR) / "credentials.txt", made)
         except OSError as error:
             words = _("The demo's files can't be written (%(cause)s): free some space or choose another DATA_DIR.")
@@ -53,7 +56,7 @@ def make_files(folder: Path, language: str) -> None:
         write_csv(folder / "csv", shop)
 
 
-def seed(language: str, csv_folder: Path) -> list[tuple[str, str, str, str]]:
+def seed(language: str, folder: Path) -> list[tuple[str, str, str, str]]:
     """Teams, people and jobs; the jobs of a team that was there already are its own business."""
     names = {"demo": _("Demo shop"), "acme": _("Acme")}
     teams = {slug: make_tenant(slug, names[slug]) for slug in TEAMS}
@@ -61,11 +64,15 @@ def seed(language: str, csv_folder: Path) -> list[tuple[str, str, str, str]]:
     new = [slug for slug, (_tenant, is_new) in teams.items() if is_new]
     for place, lead in enumerate(LEADS, start=1):
         try:
-            apply_bundles(_bundles(new, language, csv_folder, lead), actor=None)
+            apply_bundles(_bundles(new, language, folder / "csv", lead), actor=None)
             break
         except ApplyRefusedError:  # on a slow machine the first moments may have passed by now
             if place == len(LEADS):
                 raise
+    if ALERTS in new:
+        now = timezone.now()
+        alerts = make_alerts(teams[ALERTS][0], now)
+        make_history(alerts, folder / "shop.sqlite3", now)
     return made
 
 

@@ -172,7 +172,13 @@ def test_a_process_with_a_reused_id_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_banner_shows_address_and_log_ins(tmp_path: Path) -> None:
     (tmp_path / "credentials.txt").write_text("alice s3cret operator demo\n")
-    shown = banner.text(address="http://127.0.0.1:8000", data_dir=tmp_path, seconds=3.21)
+    shown = banner.text(banner.Start(address="http://127.0.0.1:8000", seconds=3.21), data_dir=tmp_path)
     assert "http://127.0.0.1:8000/" in shown
     assert "alice" in shown and "s3cret" in shown
     assert "Ctrl-C" in shown
+    assert "/admin/mail/" not in shown
+
+
+def test_the_banner_names_the_mail_sink_where_mail_is_kept(tmp_path: Path) -> None:
+    start = banner.Start(address="http://127.0.0.1:8000", seconds=3.21, keeps_mail=True)
+    assert "http://127.0.0.1:8000/admin/mail/" in banner.text(start, data_dir=tmp_path)
