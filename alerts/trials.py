@@ -18,7 +18,7 @@ from alerts.backtest import Question, Report, Sent
 from alerts.conditions import Summary
 from alerts.models import AlertRule, NotificationRule
 from alerts.shelf import Book, selector_of, shelf, target_of
-from alerts.states import Source
+from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, OF_A_JOB, PORTAL_TRIGGERS, Source, Trigger
 from jobs import dbclock
 from jobs.models import Job
 from jobs.retention.policy import keep_for
@@ -32,10 +32,11 @@ TABLE_KINDS = frozenset({"sql"})  # of jobs whose run gives a table
 
 @dataclass(frozen=True, kw_only=True)
 class JobTrial:
-    """What would have been sent about one job."""
+    """What would have been sent about one job, by one alert rule where it is about alerts."""
 
     job: Job
     report: Report
+    rule: AlertRule | None = None
 
 
 @dataclass(kw_only=True)
@@ -49,6 +50,8 @@ class Trial:
     left_out: int = 0
     kept_days: int | None = None
     is_of_alert: bool = True
+    is_refused: bool = False  # a part of the portal has no runs
+    leaves_out: bool = False  # what people and outages bring about is told too, and not tried
 
     def total(self, name: str) -> int:
         return sum(getattr(part.report, name) for part in self.parts)
@@ -88,8 +91,8 @@ def of_alert(rule: AlertRule, *, days: int, viewer: User, notices: Sequence[Noti
     tried = copy.copy(rule)
     tried.enabled_at = None  # as if it had been there all the time
     trial, book, stop_at = _begin(rule.tenant_id, days)
-    jobs = [rule.job] if rule.job is not None else _chosen(rule, viewer)
-    for job in _bounded(trial, jobs):
+    trial.is_refused = rule.source == Source.PORTAL
+    for job in _bounded(trial, [] if trial.is_refused else _jobs_of(rule, viewer)):
         target = target_of(job, rule)
         told = notices if notices is not None else _notices(tried, job, book)
         asked = Question(
@@ -101,18 +104,43 @@ def of_alert(rule: AlertRule, *, days: int, viewer: User, notices: Sequence[Noti
 
 
 def of_notice(rule: NotificationRule, *, days: int, viewer: User) -> Trial:
-    """What the notification rule, as it is filled in, would have sent: of an alert rule, or of the runs of jobs."""
+    """What the notification rule, as it is filled in, would have sent: of runs, and of the alerts it is about."""
     if rule.alert_rule is not None:
         return of_alert(rule.alert_rule, days=days, viewer=viewer, notices=[rule])
     trial, book, stop_at = _begin(rule.tenant_id, days)
-    trial.is_of_alert = False
-    jobs = [rule.job] if rule.job is not None else _chosen(rule, viewer)
-    for job in _bounded(trial, jobs):
-        report = backtest.of_notice(
-            rule, [job], book=book, since=trial.since, until=trial.until, stop_at=stop_at
+    triggers = {Trigger(one) for one in rule.triggers}
+    trial.is_of_alert, trial.leaves_out = False, bool(triggers & (INCIDENT_TRIGGERS | PORTAL_TRIGGERS))
+    if triggers & OF_A_JOB:
+        for job in _bounded(trial, _jobs_of(rule, viewer)):
+            report = backtest.of_notice(
+                rule, [job], book=book, since=trial.since, until=trial.until, stop_at=stop_at
+            )  # fmt: skip
+            trial.parts.append(JobTrial(job=job, report=report))
+    about = dict(_alerts_told(rule, viewer)) if triggers & ALERT_TRIGGERS else {}
+    for (alert, _pk), job in zip(about, _bounded(trial, list(about.values())), strict=False):
+        asked = Question(
+            rule=alert, job=job, notices=[rule], book=book, target=target_of(job, alert),
+            since=trial.since, until=trial.until, stop_at=stop_at,
         )  # fmt: skip
-        trial.parts.append(JobTrial(job=job, report=report))
+        trial.parts.append(JobTrial(job=job, report=backtest.of_alert(asked), rule=alert))
     return trial
+
+
+def _jobs_of(rule: AlertRule | NotificationRule, viewer: User) -> list[Job]:
+    return [rule.job] if rule.job is not None else _chosen(rule, viewer)
+
+
+def _alerts_told(notice: NotificationRule, viewer: User) -> Iterable[tuple[tuple[AlertRule, int], Job]]:
+    """The alerts that the notification rule is told of, each with a job, as if they had been there all the time."""
+    selector = selector_of(notice.selector)
+    rules = AlertRule.objects.filter(tenant=notice.tenant_id, is_enabled=True).exclude(source=Source.PORTAL)
+    for alert in visible_to(viewer, rules).select_related("job__tenant").order_by("pk"):
+        alert.enabled_at = None
+        for job in _jobs_of(alert, viewer):
+            is_of_job = alert.job_id is not None and notice.job_id == alert.job_id
+            fits = selector is not None and selector.fits(target_of(job, alert))
+            if is_of_job if notice.job_id else fits:
+                yield (alert, job.pk), job
 
 
 def told_besides(rule: AlertRule, notice: NotificationRule | None) -> list[NotificationRule]:

@@ -43,6 +43,9 @@ def respond(
     is_form_wrong: bool = True,
 ) -> HttpResponse:
     """To a script the part of the page; otherwise a page of its own."""
+    if trial is not None and trial.is_refused:
+        words = _("A part of the portal has no runs: a rule on the portal itself can't be back-tested.")
+        trial, problems, is_form_wrong = None, [words], False
     extra = (
         context_of(request, trial)
         if trial is not None
@@ -110,6 +113,14 @@ def notes(trial: Trial) -> list[str]:
         found.append(_("There is no job that it concerns, or none that you may see."))
     elif not trial.total("runs"):
         found.append(_("There is no run in that time yet: nothing could be looked at."))
+    if trial.parts and not trial.written and trial.total("bad"):
+        found.append(_("Nobody would have been told: no notification rule with a channel names what happened."))
+    return [*found, *_bounds(trial)]
+
+
+def _bounds(trial: Trial) -> list[str]:
+    """What was not looked at, and why."""
+    found = []
     if trial.is_stopped:
         words = _("It was stopped after %(seconds)d seconds: choose fewer days. What is told here is what was done.")
         found.append(words % {"seconds": MOST_SECONDS})
@@ -119,6 +130,8 @@ def notes(trial: Trial) -> list[str]:
     if trial.kept_days is not None:
         words = _("Runs are kept for %(days)d days, so less is there than was asked for.")
         found.append(words % {"days": trial.kept_days})
+    if trial.leaves_out:
+        found.append(_("Incidents that people acknowledge or that escalate, and outages, are no part of a back-test."))
     if trial.left_out:
         words = ngettext(
             "%(n)d more job was not looked at: it would take too long.",
@@ -126,8 +139,6 @@ def notes(trial: Trial) -> list[str]:
             trial.left_out,
         )
         found.append(words % {"n": trial.left_out})
-    if trial.parts and not trial.written and trial.total("bad"):
-        found.append(_("Nobody would have been told: no notification rule with a channel names what happened."))
     return found
 
 

@@ -158,3 +158,21 @@ def test_days_are_bars_with_words() -> None:
     assert drawn.count("<rect") == 4
     assert "4 bad results, 1 messages" in drawn
     assert bars.days([(now, 0, 0)]) == ""
+
+
+def test_a_rule_on_the_portal_has_no_history(editor, job) -> None:
+    history(job, 1)
+    text = editor.post(RULE, rule_posted(source="portal", subjects=["beat"]), **PART).content.decode()
+    assert "back-tested" in text
+    assert "instead of" not in text
+
+
+def test_a_notification_rule_on_all_that_fits_is_told_of_alerts_too(editor, job, channel) -> None:
+    live.rule(job)
+    live.rule(rows.sql_job("other"), "foreign")
+    history(job, 0, 2, None)
+    given = notice_posted(channel, concerns="selector", selector_jobs=[job.slug])
+    found = editor.post(NOTICE, {**given, "triggers": ["technical_failure", "firing", "escalated"]}, **PART)
+    sent = sorted(one.trigger.value for one in found.context["backtest"].sent)
+    assert sent == ["firing", "technical_failure"], found.content.decode()
+    assert "no part of a back-test" in found.content.decode()
