@@ -59,7 +59,8 @@ def _by_job(rules: QuerySet, jobs: dict[int, Job], routed: dict[int, set[int]]) 
     """A rule of another tenant never fits, whatever its columns say."""
     found: dict[int, list] = defaultdict(list)  # type: ignore[type-arg]
     for rule in rules:
-        for key, job in jobs.items() if rule.job_id is None else [(rule.job_id, jobs[rule.job_id])]:
-            if rule.tenant_id == job.tenant_id and (rule.job_id is not None or rule.pk in routed[key]):
+        for key, job in jobs.items():
+            is_meant = rule.pk in routed[key] if rule.job_id is None else rule.job_id == key
+            if is_meant and rule.tenant_id == job.tenant_id:
                 found[key].append(rule)
     return found
