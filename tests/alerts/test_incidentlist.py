@@ -22,7 +22,7 @@ def run(*args: str) -> str:
 
 
 def found(*args: str) -> list[dict]:
-    return json.loads(run(*args, "--json"))["incidents"]
+    return list(json.loads(run(*args, "--json"))["incidents"])
 
 
 def statuses() -> list[str]:

@@ -83,7 +83,7 @@ def is_under_the_thumb(page: Page, button) -> bool:
     middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
     words = page.evaluate("([x, y]) => document.elementFromPoint(x, y)?.closest('button')?.value", middle)
     fits = PHONE["height"] / 2 < box["y"] and box["y"] + box["height"] <= PHONE["height"]
-    return fits and box["height"] >= 44 and box["width"] >= 100 and words == "acknowledge"
+    return bool(fits and box["height"] >= 44 and box["width"] >= 100 and words == "acknowledge")
 
 
 def test_an_incident_is_acknowledged_with_a_thumb_and_without_scrolling(page, made) -> None:

@@ -167,7 +167,7 @@ def test_many_are_snoozed_at_once(as_role, action) -> None:
 
 def test_tomorrow_is_nine_o_clock_of_the_readers_zone(as_role, settings) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
-    timezone.get_default_timezone.cache_clear()
+    timezone.get_default_timezone.cache_clear()  # type: ignore[attr-defined]
     made = rows.incident()
     act(as_role("operator"), "snooze_tomorrow", made)
     made.refresh_from_db()

@@ -31,7 +31,7 @@ EVIDENCE = {
 def text_of(client, incident: Incident) -> str:
     response = client.get(rows.page(incident))
     assert response.status_code == 200
-    return response.content.decode()
+    return str(response.content.decode())
 
 
 def shown(client, incident: Incident):
@@ -197,6 +197,7 @@ def test_acknowledging_with_a_comment_stops_the_escalation(as_role) -> None:
     post(as_role("operator"), made, "acknowledge", comment="I call them")
     assert (made.status, made.acknowledged_by, made.next_step_at) == (ACK, "acme-operator", None)
     event = made.events.get()
+    assert event.actor is not None
     assert (event.what, event.text, event.actor.username) == ("acknowledged", "I call them", "acme-operator")
 
 
@@ -230,6 +231,7 @@ def test_a_step_that_waited_for_the_end_of_a_snooze_is_due_when_it_ends_early(ed
     until = timezone.now() + timedelta(hours=3)
     made = rows.incident(escalation=policy(), snoozed_until=until, next_step_at=until)
     post(editor, made, "end_snooze")
+    assert made.next_step_at is not None
     assert made.next_step_at < until - timedelta(hours=2)
 
 
