@@ -7,6 +7,7 @@ in a back-test, and one alert is looked at by itself, so an incident has no othe
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from alerts import evaluate, fold, noticefold, notices
 from alerts.baseline import LAST, Contract, Figures, suspicion
 from alerts.conditions import Summary
 from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, trigger_of
-from alerts.findings import Finding, contract_of, look
+from alerts.findings import DAY, LOOK_BACK, MOST_NEAR, WEEK, Finding, contract_of, expected_interval, look
 from alerts.happenings import Happening, ended, figures_of, outputs_of
 from alerts.letters import Event
 from alerts.memory import Memory, Problem
@@ -104,6 +105,10 @@ def channels_of(rule: NotificationRule) -> list[Channel]:
 # --- an alert rule ----------------------------------------------------------------------------------------------------
 
 
+def _time_of(summary: Summary) -> datetime:
+    return summary.at
+
+
 @dataclass
 class _Memory:
     """The past as a back-test remembers it (`alerts.findings.Past`)."""
@@ -113,7 +118,15 @@ class _Memory:
     rows: frozenset[str] = frozenset()
 
     def summaries(self, at: datetime) -> list[Summary]:
-        return self.kept
+        """As the ledger gives them; kept in the order of time, so they are found without looking at each."""
+        before = bisect_left(self.kept, at, key=_time_of)
+        found = self.kept[max(before - 1, 0) : before]
+        slack = max(LOOK_BACK, expected_interval(self.times()) or timedelta(0))
+        for ago in (DAY, WEEK):
+            first = bisect_left(self.kept, at - ago - slack, key=_time_of)
+            last = bisect_right(self.kept, at - ago + slack, key=_time_of)
+            found += self.kept[max(first, last - MOST_NEAR) : last]
+        return found
 
     def times(self) -> list[datetime]:
         return self.seen[:-8:-1]

@@ -18,7 +18,7 @@ from alerts.backtest import Question, Report, Sent
 from alerts.conditions import Summary
 from alerts.models import AlertRule, NotificationRule
 from alerts.shelf import Book, selector_of, shelf, target_of
-from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, OF_A_JOB, PORTAL_TRIGGERS, Source, Trigger
+from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, PORTAL_TRIGGERS, RUN_TRIGGERS, Source, Trigger
 from jobs import dbclock
 from jobs.models import Job
 from jobs.retention.policy import keep_for
@@ -110,7 +110,7 @@ def of_notice(rule: NotificationRule, *, days: int, viewer: User) -> Trial:
     trial, book, stop_at = _begin(rule.tenant_id, days)
     triggers = {Trigger(one) for one in rule.triggers}
     trial.is_of_alert, trial.leaves_out = False, bool(triggers & (INCIDENT_TRIGGERS | PORTAL_TRIGGERS))
-    if triggers & OF_A_JOB:
+    if triggers & RUN_TRIGGERS:
         for job in _bounded(trial, _jobs_of(rule, viewer)):
             report = backtest.of_notice(
                 rule, [job], book=book, since=trial.since, until=trial.until, stop_at=stop_at
