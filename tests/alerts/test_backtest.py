@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from fractions import Fraction
 
 import pytest
 from django.db import transaction
 
 from alerts import backtest, clockwork
 from alerts.backtest import Question, Report
+from alerts.conditions import Summary, earlier
+from alerts.findings import expected_interval
 from alerts.models import AlertStatus, Incident, Notification, Silence
 from alerts.shelf import shelf, target_of
 from alerts.states import NotificationStatus
@@ -155,3 +158,18 @@ def test_a_digest_is_one_message():
     assert len(report.written) == 3
     assert len(report.sent) == 1
     assert report.sent[0].fate.status == NotificationStatus.HELD
+
+
+def test_what_it_compares_with_is_found_as_if_all_were_looked_at():
+    rng = random.Random(3)
+    memory, at = backtest._Memory(), NOW - timedelta(days=9)
+    while at < NOW:
+        at += rng.choice([5, 5, 20, 300]) * MINUTE
+        memory.kept.append(Summary(at=at, measure="row_count", number=Fraction(rng.randrange(9))))
+        memory.seen.append(at)
+        expected = expected_interval(memory.times())
+        few, moment = memory.summaries(at + MINUTE), at + MINUTE
+        for ago in (timedelta(days=1), timedelta(weeks=1)):
+            assert earlier(few, moment, ago, expected) == earlier(memory.kept, moment, ago, expected)
+        assert memory.kept[-1] in few
+    assert len(memory.summaries(NOW)) < len(memory.kept) / 4
