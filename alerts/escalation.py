@@ -13,13 +13,14 @@ from django.utils.translation import override
 
 from accounts.models import User
 from alerts import inbox, incidents, outbox, wording
+from alerts.announce import event_of
 from alerts.inbox import Letter
 from alerts.letters import Event
-from alerts.models import AlertStatus, EscalationPolicy, EscalationStep, Incident, OnCallRota
+from alerts.models import EscalationPolicy, EscalationStep, Incident, OnCallRota
 from alerts.outbox import Fate
 from alerts.rota import Override, Rota
-from alerts.shelf import Book, shelf, target_of
-from alerts.states import Happened, IncidentStatus, NotificationStatus, Severity, Trigger
+from alerts.shelf import Book, shelf
+from alerts.states import Happened, IncidentStatus, NotificationStatus, Trigger
 from alerts.transports import TRANSPORTS
 from alerts.wording import say
 from portal.lib.plugins import UnknownKindError
@@ -73,7 +74,8 @@ def _arm_next(incident: Incident, policy: EscalationPolicy, steps: list[Escalati
 def _tell(incident: Incident, step: EscalationStep, key: str, book: Book, now: datetime) -> str:
     """Who was told, in short."""
     member = incident.members.filter(left_at=None).select_related("status__rule__tenant", "status__job").first()
-    event = _event(incident, member.status if member else None, key, now)
+    name = f"step:{key}:{incident.opened_at.isoformat()}:{incident.acknowledged_at or ''}"
+    event = event_of(incident, member.status if member else None, Trigger.ESCALATED, key=name, at=now)
     on_call = user_on_call(step.rota, now) if step.rota else None
     silence = book.silence(event.target, now)
     fate = Fate(status=NotificationStatus.PENDING, at=now)
@@ -112,26 +114,6 @@ def _tell_person(person: User, incident: Incident, event: Event) -> None:
             incident=incident.pk,
         )
     inbox.tell_people([person], letter, now=event.at, tenant=incident.tenant_id)
-
-
-def _event(incident: Incident, status: AlertStatus | None, key: str, now: datetime) -> Event:
-    rule = status.rule if status else None
-    job = status.job if status else None
-    return Event(
-        tenant=incident.tenant,
-        trigger=Trigger.ESCALATED,
-        severity=Severity(incident.severity),
-        at=now,
-        key=f"step:{key}:{incident.opened_at.isoformat()}:{incident.acknowledged_at or ''}",
-        target=target_of(job, rule),
-        job=job,
-        alert_rule=rule,
-        status=status,
-        incident=incident,
-        sentence=incident.evidence.get("sentence") or {},
-        evidence=incident.evidence,
-        count=incident.count,
-    )
 
 
 # --- who is on call ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.models import User
 from accounts.permissions import permission_name, roles, visible_to
-from alerts import inbox
+from alerts import announce, inbox
 from alerts.models import AlertRule, AlertStatus, EscalationStep, Incident, IncidentEvent, IncidentMember
 from alerts.states import INCIDENT_TRANSITIONS, UNRESOLVED, AlertState, Happened, IncidentStatus, Severity
 from alerts.wording import Sentence, say
@@ -226,6 +226,7 @@ def acknowledge(incident: Incident, *, at: datetime, by: Person) -> bool:
     found.next_step_at = at + policy.ack_timeout if policy and policy.ack_timeout else None
     found.save()
     note(found, Happened.ACKNOWLEDGED, at, by=by)
+    announce.acknowledged(found, at)
     _audit(found, "alerts.incident.acknowledged", by)
     return True
 

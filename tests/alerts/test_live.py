@@ -282,3 +282,13 @@ def test_very_old_events_are_passed_over(job, ops, at, monkeypatch):
     rows.failed(job, 60 * 24 * 2)
     assert told() == ["technical_failure"]
     assert not RunEvent.objects.filter(processed_at=None).exists()
+
+
+def test_who_wants_to_know_is_told_that_somebody_looks_after_it(job, ops):
+    rows.notice(ops, ["firing", "acknowledged"], alert_rule=rows.rule(job))
+    rows.result(job, 0, 1)
+    incident = Incident.objects.get()
+    assert incidents.acknowledge(incident, at=NOW, by=Person(name="Li Wei"))
+    assert not incidents.acknowledge(incident, at=NOW, by=Person(name="Li Wei"))
+    assert told() == ["firing", "acknowledged"]
+    assert "Acknowledged" in Notification.objects.get(trigger="acknowledged").subject
