@@ -6,10 +6,12 @@ from contextlib import closing
 import pytest
 
 from accounts.models import AuditEntry
+from alerts import sqlalert
 from alerts.models import AlertRule, AlertStatus, NotificationRule
 from datasources.models import DataSource, QueryRecord, SqlScript
 from datasources.scripts import Draft, save_script
 from jobs.models import Job
+from jobs.timetable import ScheduleSpec
 from tests.alerts.admin import rows
 from tests.alerts.admin.test_rule_form import POLICY
 from tests.jobs import rows as jobs
@@ -117,10 +119,22 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_saved(editor, source,
     assert not Job.objects.exists()
 
 
-def test_a_late_refusal_leaves_nothing_half_saved(editor, source, channel) -> None:
+def test_a_slug_that_is_taken_is_said_at_its_field(editor, source) -> None:
     rows.rule("taken")
-    found = errors_of(editor.post(NEW, posted(source, slug="taken", channels=[channel.pk])))
-    assert "taken" in found["slug"][0]
+    assert "taken" in errors_of(editor.post(NEW, posted(source, slug="taken")))["slug"][0]
+
+
+def test_a_late_refusal_leaves_nothing_half_saved(source, channel) -> None:
+    """The job is written before the rule, whose slug somebody else has just taken."""
+    rows.rule("taken")
+    wanted = sqlalert.SqlAlert(
+        rule=AlertRule(name="Taken", slug="taken", condition="not_empty"),
+        params={"datasource": "shop", "sql": "select 1"}, run_params=[],
+        schedules=[ScheduleSpec(kind="interval", expression="5m")], channels=[channel], triggers=["firing"],
+    )  # fmt: skip
+    with pytest.raises(sqlalert.SqlAlertError) as refusal:
+        sqlalert.create(wanted, tenant=source.tenant, actor=jobs.user("acme-editor", "editor"))
+    assert [error.path for error in refusal.value.errors] == ["slug"]
     assert not Job.objects.filter(kind="sql").exists()
     assert not NotificationRule.objects.exists()
 
