@@ -240,9 +240,8 @@ PORTAL_DEMO = env.bool("PORTAL_DEMO", default=True)  # `up` seeds the demo once
 PORTAL_QUEUES = env.list("PORTAL_QUEUES", default=["default"])
 PORTAL_HEARTBEAT_SECONDS = env.float("PORTAL_HEARTBEAT_SECONDS", default=5.0 if EMBEDDED else 15.0)
 PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=60.0 if EMBEDDED else 180.0)
-PORTAL_DISK_FREE_PERCENT = env.float(
-    "PORTAL_DISK_FREE_PERCENT", default=5.0
-)  # less is an outage of that machine's disk
+# A machine with less of its disk free is an outage.
+PORTAL_DISK_FREE_PERCENT = env.float("PORTAL_DISK_FREE_PERCENT", default=5.0)
 PORTAL_SILENCE_SECONDS = env.float("PORTAL_SILENCE_SECONDS", default=30.0 if EMBEDDED else 60.0)
 PORTAL_SWEEP_SECONDS = env.float("PORTAL_SWEEP_SECONDS", default=5.0)
 PORTAL_DRAIN_SECONDS = env.float("PORTAL_DRAIN_SECONDS", default=30.0)

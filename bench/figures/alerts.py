@@ -58,12 +58,13 @@ def _checks(place: Place, *, count: int, minutes: int) -> Iterator[Figure]:
     last = first + timedelta(minutes=minutes)
     time.sleep((last - dbclock.now()).total_seconds())
     Schedule.objects.update(is_enabled=False, next_fire_at=None)
-    done = RunEvent.objects.filter(processed_at=None)
-    wait_for(lambda: not done.exists() and not Run.objects.filter(status__in=["queued", "running"]).exists(),
-             "the last verdict", seconds=120, step=0.5)  # fmt: skip
+    ours = Run.objects.filter(job__slug__startswith="alert-")
+    left = ours.filter(status__in=["queued", "running"])
+    unseen = RunEvent.objects.filter(run__in=ours, processed_at=None)
+    wait_for(lambda: not left.exists() and not unseen.exists(), "the last verdict", seconds=120, step=0.5)
     end(worker)
     end(beat)
-    runs = Run.objects.filter(job__slug__startswith="alert-", status="succeeded")
+    runs = ours.filter(status="succeeded")
     judged = RunEvent.objects.filter(run__in=runs, new="succeeded").values_list("processed_at", "run__scheduled_for")
     late = [(seen - due).total_seconds() for seen, due in judged.iterator() if seen is not None]
     checks = AlertCheck.objects.filter(run__in=runs).count()
