@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping
 
 from celery import current_app
@@ -16,12 +15,11 @@ log = logging.getLogger(__name__)
 
 BELL_TASK = "jobs.work"
 BELL_EXPIRES_SECONDS = 60
-QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 _ringers: list[Ringer] = []  # this process's one, where it has loops that must not wait for the broker
 
 
 def ring_in_background() -> None:
-    """From now on this process rings in a thread: for beat and workers, which live on."""
+    """From now on this process rings in a thread: for beat, workers and web servers, which live on."""
     if not _ringers:
         _ringers.append(Ringer(send))
 

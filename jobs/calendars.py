@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 
 from django.conf import settings
 
 from jobs import freezes
 from jobs.executors import KINDS
-from jobs.models import Blackout, Calendar, Job
+from jobs.models import Calendar, Job
 from jobs.models.calendar import DayKind
 from jobs.scheduling.calendars import DayMark, WorkCalendar
 from jobs.scheduling.due import HasTrigger, trigger_of
@@ -120,10 +119,3 @@ def datasources_of(job: Job) -> frozenset[str]:
     fields = KINDS.get(job.kind).Params.model_fields
     names = [name for name, info in fields.items() if shown(info).is_datasource]
     return frozenset(str(job.params[name]) for name in names if job.params.get(name))
-
-
-def blackouts_at(job: Job, instant: datetime) -> Blackout | None:
-    """The blackout of the job itself or of a datasource it uses at the instant; calendars bind schedules alone."""
-    windows = freezes.standing(fresh=True).windows_of(job.tenant_id, job.pk, lambda: datasources_of(job))
-    found = next((window for window in windows if window.span_at(instant)), None)
-    return Blackout.objects.filter(pk=found.id).first() if found else None

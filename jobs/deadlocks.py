@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from django.db import Error as DatabaseError
 from django.db import OperationalError, connection
 
 Asked = ParamSpec("Asked")
@@ -13,7 +14,7 @@ Answer = TypeVar("Answer")
 MOST_TIMES = 5
 
 
-def is_deadlock(error: OperationalError) -> bool:
+def is_deadlock(error: DatabaseError) -> bool:
     """Whether the database ended this transaction in favour of another: 40P01 (PostgreSQL), 1213 or 1205 (MariaDB)."""
     cause = error.__cause__
     return getattr(cause, "pgcode", None) == "40P01" or (bool(error.args) and error.args[0] in (1213, 1205))

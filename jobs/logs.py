@@ -8,12 +8,15 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from jobs.ledgersql import insert_many
 from jobs.models import Attempt, LogChunk
 from jobs.models.log import Stream
 from portal.lib.redact import Redactor
+from portal.lib.text import storable
 
 CHUNK_CHARS = 32 * 1024
 LONGEST_SYSTEM_LINE = 2000
+COLUMNS = ("attempt_id", "seq", "stream", "at", "text")
 
 
 def not_stored(attempt: Attempt, chunks: Sequence[LogChunk]) -> list[LogChunk]:
@@ -21,6 +24,15 @@ def not_stored(attempt: Attempt, chunks: Sequence[LogChunk]) -> list[LogChunk]:
     stored = LogChunk.objects.filter(attempt=attempt, seq__in=[chunk.seq for chunk in chunks])
     known = set(stored.values_list("seq", flat=True))
     return [chunk for chunk in chunks if chunk.seq not in known]
+
+
+def store(chunks: Sequence[LogChunk]) -> None:
+    """Insert them, and leave the instances as they are.
+
+    `bulk_create` gives them keys before the commit; after a rollback SQLite gives the same keys to other chunks, and
+    these could never be written again.
+    """
+    insert_many(LogChunk, COLUMNS, [[getattr(chunk, name) for name in COLUMNS] for chunk in chunks])
 
 
 class LogWriter:
@@ -87,7 +99,7 @@ class LogWriter:
             if not batch:
                 return
             try:
-                LogChunk.objects.bulk_create(not_stored(self.attempt, batch) if self.is_doubtful else batch)
+                store(not_stored(self.attempt, batch) if self.is_doubtful else batch)
                 self.is_doubtful = False
             except Exception:
                 self.is_doubtful = True  # the commit may have happened, and only its answer got lost
@@ -96,7 +108,7 @@ class LogWriter:
                 raise
 
     def _keep(self, text: str, stream: str, at: datetime) -> None:
-        text = text.replace("\x00", "�")  # PostgreSQL stores no NUL
+        text = storable(text)
         if stream != Stream.SYSTEM:
             text = self._within_cap(text)
         if not text:

@@ -70,6 +70,9 @@ SENTENCES = {
     "not_idempotent": _("Its worker died, and the job must not run twice: look what it has done, then run it again."),
     "released": _("The worker “%(worker)s” was shut down and gave the run back."),
     "released.orphan": _("The worker “%(worker)s” held the run without executing it and gave it back."),
+    "released.no_ledger": _(
+        "The worker “%(worker)s” could not reach the database to prepare the run, and gave it back."
+    ),
     "internal": _("The portal itself failed; its log has the details."),
     "internal.result": _("The result could not be stored; the portal's log has the details."),
     "missing_driver.kind": _("This worker does not know jobs of kind “%(kind)s”."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -16,13 +17,15 @@ from django.db import close_old_connections, connection
 
 from jobs import catalog, dbclock, nodes, retention, scriptjobs, watchdog
 from jobs.bells import BELL_TASK, ring, ring_in_background
-from jobs.engine import execute, reaper
+from jobs.engine import execute
 from jobs.engine.wakeup import Wakeup
 from jobs.engine.worker import Worker
 from jobs.planner import prefer_indexes
 
 log = logging.getLogger(__name__)
 START_RETRY_SECONDS = 1.0
+FAILED_START_SECONDS = 10.0
+POOLS = {"thread", "solo"}  # in others a worker's slots can't be handed the runs that it has claimed for them
 _workers: list[Worker] = []  # this process's one worker
 _is_started = threading.Event()  # its node is in the ledger and its threads run
 _is_stopping = threading.Event()
@@ -40,29 +43,40 @@ def work(queue: object = None) -> int:
 @shared_task(name="jobs.housekeeping", ignore_result=True)
 def housekeeping() -> int:
     """The safety net that beat's own rows start: idempotent, and not needed for correctness."""
-    now = dbclock.now()
-    catalog.follow_datasources(since=now - timedelta(hours=1))
-    scriptjobs.follow_scripts(since=now - timedelta(hours=1))
-    nodes.forget_old(now=now, keep=timedelta(days=settings.PORTAL_NODE_KEEP_DAYS))
-    return reaper.reap(now)
+    with _other_work():
+        now = dbclock.now()
+        catalog.follow_datasources(since=now - timedelta(hours=1))
+        scriptjobs.follow_scripts(since=now - timedelta(hours=1))
+        return nodes.forget_old(now=now, keep=timedelta(days=settings.PORTAL_NODE_KEEP_DAYS))
 
 
 @shared_task(name="jobs.prune", ignore_result=True)
 def prune() -> int:
     """Counts logs each time, deletes what is too old once an hour; bounded, so that it never keeps a slot for long."""
     close_old_connections()
-    return retention.tend(should_stop=lambda: bool(_workers) and _workers[0].is_draining)
+    with _other_work():
+        return retention.tend(should_stop=lambda: bool(_workers) and _workers[0].is_draining)
+
+
+def _other_work() -> AbstractContextManager[None]:
+    """This slot takes no run meanwhile, and none is handed to it."""
+    return _workers[0].other_work() if _workers else nullcontext()
 
 
 @celeryd_after_setup.connect
 def _prepare(sender: str, instance: Any, **kwargs: Any) -> None:
+    pool = instance.pool_cls.__module__.rpartition(".")[2]
+    if pool not in POOLS:
+        # Celery goes on after any other error of a handler.
+        raise SystemExit(f"A worker of the portal needs threads, not the pool “{pool}”: start it with --pool=threads.")
     queues = sorted(instance.app.amqp.queues.consume_from)
-    capacity = instance.concurrency if isinstance(instance.concurrency, int) else 1
-    worker = Worker(name=sender, queues=queues, capacity=capacity)
-    worker.wakeup = Wakeup(
-        submit=lambda function: _submit(instance, function),
-        serve=lambda queue, claimed: execute.work(worker, queue, is_bell=False, claimed=claimed),
-    )
+    has_threads = pool == "thread" and isinstance(instance.concurrency, int)
+    worker = Worker(name=sender, queues=queues, capacity=instance.concurrency if has_threads else 1)
+    if has_threads:
+        worker.wakeup = Wakeup(
+            submit=lambda function: _submit(instance, function),
+            serve=lambda queue, claimed: execute.work(worker, queue, is_bell=False, claimed=claimed),
+        )
     _workers[:] = [worker]
 
 
@@ -84,7 +98,10 @@ def _start(**kwargs: Any) -> None:
 
 
 def _start_with_the_ledger(worker: Worker) -> None:
-    """As soon as the ledger can be reached; bells that come before do nothing."""
+    """As soon as the ledger can be reached; bells that come before do nothing.
+
+    Whatever goes wrong is tried again: a worker that stayed up without its threads would never claim anything.
+    """
     while not _is_stopping.is_set():
         try:
             now = dbclock.now()
@@ -93,14 +110,22 @@ def _start_with_the_ledger(worker: Worker) -> None:
             break
         except DatabaseError as error:
             log.warning("The ledger can't be reached; the worker waits for it.", extra={"error": str(error)})
-            connection.close()
-            _is_stopping.wait(START_RETRY_SECONDS)
+            _rest(START_RETRY_SECONDS)
+        except Exception:
+            log.exception("The worker did not start; it tries again in %.0f seconds.", FAILED_START_SECONDS)
+            _rest(FAILED_START_SECONDS)
     else:
         return
     _is_started.set()
     connection.close()
     for queue in worker.queues:
         ring(queue)
+
+
+def _rest(seconds: float) -> None:
+    """Until the next try, or until this process is to end."""
+    connection.close()
+    _is_stopping.wait(seconds)
 
 
 @worker_shutting_down.connect

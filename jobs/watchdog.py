@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 BROKER_EVERY_SECONDS = 15.0
 BROKER_TIMEOUT_SECONDS = 2.0
 MOST_QUEUES = 200
+LONGEST_SUBJECT = 80
+DISK_SLACK = 2.0  # points of free space above the limit at which a full disk is over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +84,36 @@ def _queue_silences(limit: datetime, *, served: set[str]) -> list[Silence]:
 
 
 def full_disks(now: datetime) -> list[Silence]:
-    """This machine's disk, when it is nearly full; what can't be asked is not full."""
+    """This machine's disk, when it is nearly full; what can't be asked is not full.
+
+    An outage is over only with some more room, so that a disk on the brink does not open and close it all day.
+    """
     try:
         usage = shutil.disk_usage(settings.DATA_DIR)
     except OSError:
         return []
-    if usage.free >= usage.total * settings.PORTAL_DISK_FREE_PERCENT / 100:
+    free, least = usage.free * 100 / usage.total, settings.PORTAL_DISK_FREE_PERCENT
+    if free >= least + DISK_SLACK:
+        return []
+    if free >= least and not Outage.objects.filter(subject=own_disk(), ended_at=None).exists():
         return []
     return [Silence(subject=own_disk(), began_at=now)]
 
 
 def own_disk() -> str:
-    return f"{DISK_PREFIX}{platform.node()}"[:80]
+    return f"{DISK_PREFIX}{platform.node()}"[:LONGEST_SUBJECT]
+
+
+def _can_tell(outage: Outage, now: datetime) -> bool:
+    """Whether the machine of a full disk still lives. One on which no beat or worker looked has no heartbeat."""
+    if not outage.noticed_by.startswith(("worker ", "beat ")):
+        return True
+    limit = now - silence_length()
+    return any(
+        f"{DISK_PREFIX}{host}"[:LONGEST_SUBJECT] == outage.subject
+        for model in (BeatHeartbeat, WorkerNode)
+        for host in model._default_manager.filter(last_seen_at__gte=limit).values_list("host", flat=True).distinct()
+    )
 
 
 def last_life() -> datetime | None:
@@ -165,8 +185,8 @@ def record(found: Iterable[Silence], *, now: datetime, by: str, broker_answers: 
     for subject, outage in still_open.items():
         if subject in silent or (subject == Subject.BROKER and not broker_answers):
             continue
-        if subject.startswith(DISK_PREFIX) and subject != own_disk():
-            continue  # only that machine can tell
+        if subject.startswith(DISK_PREFIX) and subject != own_disk() and _can_tell(outage, now):
+            continue
         close_outage(outage, ended_at=_return_of(subject, now))
 
 

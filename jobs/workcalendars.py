@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -158,14 +158,6 @@ def save_blackout(blackout: Blackout, *, actor: User | None) -> None:
         verb = "jobs.blackout.created" if is_new else "jobs.blackout.updated"
         audit.record(verb, actor=actor, target=blackout, summary=blackout.name)
         blackouts_saved(blackout.calendar)
-
-
-def days_by_year(days: Iterable[Day]) -> Mapping[int, int]:
-    """How many days each year has: what a list shows of a calendar."""
-    found: dict[int, int] = {}
-    for day in days:
-        found[day.date.year] = found.get(day.date.year, 0) + 1
-    return found
 
 
 def _write_days(calendar: Calendar, changed: Sequence[DayChange]) -> None:

@@ -128,6 +128,9 @@ elif _database["ENGINE"].endswith("mysql"):
     _database.setdefault("TEST", {}).update({"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"})
 elif _database["ENGINE"].endswith("postgresql"):
     _options.setdefault("connect_timeout", 5)
+    for _name, _value in (("idle", 30), ("interval", 10), ("count", 3)):  # a server whose host is gone is noticed
+        _options.setdefault(f"keepalives_{_name}", _value)
+    _options.setdefault("tcp_user_timeout", 30_000)  # ms: what is sent into a cut is given up well before a lease is
 
 # --- Accounts ---
 AUTH_USER_MODEL = "accounts.User"

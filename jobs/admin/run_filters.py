@@ -16,10 +16,11 @@ from jobs.states import FAILURE, NOT_RUN
 
 
 class PeriodFilter(DropdownFilter):  # type: ignore[misc]
-    """The last hour, today, and so on, by the time a run was due."""
+    """The last hour, today, and so on: by the time a run was due, or another field of other rows."""
 
     title = _("period")
     parameter_name = "period"
+    field = "scheduled_for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
@@ -30,9 +31,9 @@ class PeriodFilter(DropdownFilter):  # type: ignore[misc]
             ("month", _("Last 30 days")),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         since = period_start(self.value(), timezone.localtime())
-        return queryset.filter(scheduled_for__gte=since) if since else queryset
+        return queryset.filter(**{f"{self.field}__gte": since}) if since else queryset
 
 
 def period_start(name: str | None, now: datetime) -> datetime | None:

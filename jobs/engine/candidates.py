@@ -16,7 +16,7 @@ from jobs.models import Run
 from jobs.runs import AGEING
 from jobs.scheduling.calendars import FreezeSpan
 
-MOST_TENANTS = 32  # whose first runs one claim compares; those with the fewest running runs come first
+MOST_TENANTS = 32  # whose first runs are compared at a time; those with the fewest running runs come first
 # What claiming and executing look at; the JSON of earlier tries stays where it is.
 COLUMNS = (
     "id", "tenant", "job", "revision", "schedule", "parent", "origin", "params", "scheduled_for", "not_before",
@@ -76,7 +76,10 @@ class Line:
     frozen: Sequence[FreezeSpan] = ()
 
     def lock_next(self, wanted: int) -> tuple[list[Run], bool]:
-        """Up to `wanted` runs nobody else looks at, locked, in the order to be taken; and whether these were all."""
+        """Up to `wanted` runs nobody else looks at, locked, in the order to be taken; and whether these were all.
+
+        None, but not all: others were looking at the first ones, which are passed over from now on.
+        """
         tenants = [tenant for tenant in waiting_tenants(self.queue) if tenant not in self.passed.tenants]
         if not tenants:
             return [], True
@@ -84,14 +87,25 @@ class Line:
             runs = self._lock("tenant_id = %s", [tenants[0]], order="claim_order_at, id", most=wanted)
             return runs, len(runs) < wanted
         running = dict(statements.values(RUNNING_BY_TENANT, []))
-        tenants = sorted(tenants, key=lambda tenant: running.get(tenant, 0))[:MOST_TENANTS]
-        heads = [head for tenant in tenants for head in self._heads(tenant, wanted)]
+        heads, were_all = self._first_heads(sorted(tenants, key=lambda tenant: running.get(tenant, 0)), wanted)
         if not heads:
             return [], True
         order = [head.run for head in fair_order(heads, running, now=self.due)[: wanted * 2]]
         place = {key: index for index, key in enumerate(order)}
         locked = self._lock(f"id IN {statements.places(order)}", order, order="id", most=wanted * 2)
-        return sorted(locked, key=lambda run: place[run.pk])[:wanted], len(heads) < wanted
+        if not locked:
+            self.passed.runs.update(order)
+            return [], False
+        return sorted(locked, key=lambda run: place[run.pk])[:wanted], were_all
+
+    def _first_heads(self, tenants: Sequence[int], wanted: int) -> tuple[list[Head], bool]:
+        """Of as many tenants as are compared at a time, the first that have any; and whether there are no more."""
+        for start in range(0, len(tenants), MOST_TENANTS):
+            window = tenants[start : start + MOST_TENANTS]
+            heads = [head for tenant in window for head in self._heads(tenant, wanted)]
+            if heads:
+                return heads, start + MOST_TENANTS >= len(tenants) and len(heads) < wanted
+        return [], True
 
     def _lock(self, which: str, params: Sequence[Any], *, order: str, most: int) -> list[Run]:
         where, known = self._where(which, params)

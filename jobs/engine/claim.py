@@ -8,9 +8,10 @@ the transaction itself is exclusive.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -32,6 +33,7 @@ from portal.lib.failpoints import failpoint
 
 log = logging.getLogger(__name__)
 MOST_LOOKS = 200  # at blocked runs by one claim; the sweep rings again for what is behind them
+MOST_REACH = 64  # runs, and their jobs, that one look locks
 OF_THE_QUEUE = {WaitReason.QUEUE_LIMIT, WaitReason.QUEUE_PAUSED}  # what is behind waits for the same
 OF_THE_JOB = {WaitReason.OVERLAP, WaitReason.NO_CAPABLE_WORKER, WaitReason.NODE_BUSY}
 
@@ -53,19 +55,31 @@ class Claimed:
     boot: float
 
 
-def claim(node: WorkerNode, queue: str, *, offer: Offer, lease: timedelta, count: int = 1) -> list[Claimed]:
-    """Up to `count` eligible runs of the queue, moved to running, each with a fresh token and attempt."""
+Hold = Callable[[Sequence[Claimed]], None]
+
+
+def claim(
+    node: WorkerNode, queue: str, *, offer: Offer, lease: timedelta, count: int = 1, hold: Hold = lambda taken: None
+) -> list[Claimed]:
+    """Up to `count` eligible runs of the queue, moved to running, each with a fresh token and attempt.
+
+    `hold` gets what each look took as soon as that is committed: the next look may wait for a lock for long.
+    """
     asking = _Asking(node=node, queue=queue, offer=offer, lease=lease)
     claimed: list[Claimed] = []
     for _look in range(MOST_LOOKS):
         try:
             taken, is_over = _look_at(asking, count - len(claimed))
-        except OperationalError as error:
-            if not is_deadlock(error):
+        except Exception as error:
+            if isinstance(error, OperationalError) and is_deadlock(error):
+                log.info("A claim gave way to another transaction and looks again.")
+                continue
+            if not claimed:
                 raise
-            log.info("A claim gave way to another transaction and looks again.")
-            continue
+            log.warning("A claim could not look further; what it took is executed.", exc_info=error)
+            break
         failpoint("claim.after_commit")
+        hold(taken)
         claimed += taken
         if is_over or len(claimed) >= count:
             break
@@ -81,6 +95,7 @@ class _Asking:
     offer: Offer
     lease: timedelta
     passed: PassedOver = field(default_factory=PassedOver)
+    reach: int = 1  # runs of one look, where more than are wanted: it doubles with each look that takes none
 
     def line(self, due: datetime, frozen: Sequence[FreezeSpan]) -> Line:
         return Line(queue=self.queue, slot=self.node.slot, passed=self.passed, due=due, frozen=frozen)
@@ -93,14 +108,15 @@ def _look_at(asking: _Asking, wanted: int) -> tuple[list[Claimed], bool]:
         now = dbclock.now()
         # A busy machine takes only what has waited too long; the sweep says so to the rest.
         due = now - asking.offer.longest_wait if asking.offer.is_shut else now
-        runs, were_all = asking.line(due, active_freezes(now)).lock_next(wanted)
+        reach = max(wanted, asking.reach)
+        runs, were_all = asking.line(due, active_freezes(now)).lock_next(reach)
         if not runs:
-            return [], True
+            return [], were_all
         scene = Scene.of(runs, asking.offer, now=now)
         clear: list[Run] = []
         waits: list[tuple[Run, Reason]] = []
         is_blocked = is_closed = False
-        for run in runs:
+        for run in takewhile(lambda _next: len(clear) < wanted, runs):  # a wide look may find more
             run.job, run.tenant = scene.jobs[run.job_id], scene.tenants[run.tenant_id]
             verdict = scene.judge(run)
             if verdict.is_clear:
@@ -122,6 +138,7 @@ def _look_at(asking: _Asking, wanted: int) -> tuple[list[Claimed], bool]:
         claimed = _take(clear, asking.node, now=now, lease=asking.lease, boot=boot) if clear else []
         failpoint("claim.before_commit")
     asking.offer = scene.offer
+    asking.reach = reach if clear else min(reach * 2, MOST_REACH)
     return claimed, is_closed or (were_all and not is_blocked)
 
 

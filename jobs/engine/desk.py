@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import Error as DatabaseError
-from django.db import OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
-from jobs.deadlocks import is_deadlock
 from jobs.engine.claim import Claimed
 from jobs.engine.combine import Combiner, Ticket
 from jobs.engine.finish import Finished, finish_many
@@ -54,7 +53,6 @@ class Room:
 
 log = logging.getLogger(__name__)
 CLOSING_SECONDS = 5.0
-MOST_DEADLOCKS = 5
 MOST_EXTRAS = 32  # one bell's; the slots that it wakes besides claim for themselves, and other workers may be quicker
 REST_SECONDS, LONGEST_REST = 0.003, 0.05  # for each run that is about to start: what has ended can wait for it
 LINGER_SECONDS = 0.02  # when slots come faster than that, they share a transaction
@@ -143,7 +141,7 @@ class Desk:
         if not items:
             return
         try:
-            for ticket, written in zip(tickets, _finish(items), strict=True):
+            for ticket, written in zip(tickets, finish_many(items), strict=True):
                 ticket.answer.written = written  # type: ignore[union-attr]
         except Exception as error:
             _let_go_of_the_connection(error)
@@ -152,17 +150,6 @@ class Desk:
                 return
             for ticket in tickets:
                 self._settle([ticket])
-
-
-def _finish(items: Sequence[Finished]) -> list[bool]:
-    """Deadlocks are nobody's fault: the same again."""
-    for _time in range(MOST_DEADLOCKS):
-        try:
-            return finish_many(items)
-        except OperationalError as error:
-            if not is_deadlock(error):
-                raise
-    return finish_many(items)
 
 
 def _look_at_the_connection() -> None:

@@ -21,8 +21,8 @@ from jobs.definitions import JobDefinition, definition_errors
 from jobs.engine import owners
 from jobs.engine.claim import Claimed
 from jobs.engine.desk import Turn
-from jobs.engine.execution import Execution, Interrupt
-from jobs.engine.finish import Ending, Finished, finish_many
+from jobs.engine.execution import Execution, Interrupt, fence_expired
+from jobs.engine.finish import Ending, Finished, finish_refused, without_payload
 from jobs.engine.inputs import (
     InputRefusedError,
     RunWrites,
@@ -46,9 +46,11 @@ from jobs.reasons import Reason, say
 from jobs.states import AttemptStatus, ReasonCode
 from portal.lib.logconf import about
 from portal.lib.plugins import UnknownKindError
+from portal.lib.text import storable
 
 log = logging.getLogger(__name__)
 DATABASE_RETRY_SECONDS = 2.0
+MOST_RELEASED = 10  # then the trouble is no passing one
 
 
 def work(worker: Worker, queue: str, *, is_bell: bool = True, claimed: Claimed | None = None) -> int:
@@ -60,30 +62,32 @@ def work(worker: Worker, queue: str, *, is_bell: bool = True, claimed: Claimed |
     done = 0
     claimed = claimed or _hand_in(worker, queue, None, is_bell=is_bell)
     while claimed is not None:
-        with about(run_id=claimed.run.pk, job_id=claimed.run.job_id, attempt=claimed.attempt.number):
-            execution, finished = execute(worker, claimed)
+        this = claimed
         try:
+            with about(run_id=this.run.pk, job_id=this.run.job_id, attempt=this.attempt.number):
+                finished = execute(worker, this)
             claimed = _hand_in(worker, queue, finished)
         finally:
-            worker.remove(execution)
+            worker.holdings.drop(this)
         done += 1
     return done
 
 
-def execute(worker: Worker, claimed: Claimed) -> tuple[Execution, Finished]:
-    """Run one attempt to its end, whatever happens; the caller hands the end in and removes the execution."""
-    run = claimed.run
-    deadline = claimed.boot + worker.lease.total_seconds()
-    writer = LogWriter(claimed.attempt, cap=cap_for(run.tenant_id))
-    execution = Execution(claimed, writer, deadline)
-    worker.add(execution)
-    work_dir = Path(settings.DATA_DIR) / "work" / f"{run.pk}-{claimed.attempt.number}"
+def execute(worker: Worker, claimed: Claimed) -> Finished:
+    """Run one attempt to its end, whatever happens; the caller hands the end in and drops what is held."""
+    run, attempt = claimed.run, claimed.attempt
+    execution = worker.holdings.of(claimed)
+    work_dir = Path(settings.DATA_DIR) / "work" / f"{run.pk}-{attempt.number}"
     try:
-        outcome = _outcome(worker, execution, work_dir)
+        outcome = _too_late(execution) or _outcome(worker, execution, work_dir)
+        return _finished(execution, ending_of(execution, outcome))
+    except Exception:
+        log.exception("An attempt's end could not be told; it counts as the portal's failure.")
+        failed = Ending.because(AttemptStatus.TECHNICAL_FAILURE, say(ReasonCode.INTERNAL))
+        return Finished(run=run, attempt=attempt, ending=failed)
     finally:
         shutil.rmtree(work_dir, ignore_errors=True)
-        owners.forget(run.pk, claimed.attempt.number)
-    return execution, _finished(execution, ending_of(execution, outcome))
+        owners.forget(run.pk, attempt.number)
 
 
 def _finished(execution: Execution, ending: Ending) -> Finished:
@@ -94,7 +98,7 @@ def _finished(execution: Execution, ending: Ending) -> Finished:
             AttemptStatus.LOST,
             say(ReasonCode.WORKER_LOST, "worker_lost.lease_not_kept", worker=claimed.attempt.worker_name),
         )
-    elif ending.status == AttemptStatus.RELEASED:
+    elif ending.status == AttemptStatus.RELEASED and not ending.reason:
         ending = Ending.because(AttemptStatus.RELEASED, say(ReasonCode.RELEASED, worker=claimed.attempt.worker_name))
     if writer.is_truncated:
         writer.say(cut_sentence(writer.cap))
@@ -145,8 +149,7 @@ def _keep(worker: Worker, finished: Finished, error: Exception) -> None:
             log.exception("A result could not be kept on disk; it waits in memory.")
     else:
         log.error("The ledger refused a result.", exc_info=error, extra={"run": finished.run.pk})
-        refused = Ending.because(AttemptStatus.TECHNICAL_FAILURE, say(ReasonCode.INTERNAL, "internal.result"))
-        finished = replace(finished, ending=refused, chunks=())
+        finished = without_payload(finished)
     _until_written(finished)
 
 
@@ -154,7 +157,7 @@ def _until_written(finished: Finished) -> None:
     """The last resort: the result waits here, in the slot that made it, until the ledger takes it or refuses it."""
     while True:
         try:
-            finish_many([finished])
+            finish_refused(finished)
             return
         except (OperationalError, InterfaceError):
             connection.close()
@@ -162,9 +165,11 @@ def _until_written(finished: Finished) -> None:
 
 
 def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
-    """The executor's word, or a technical failure with a sentence: nothing escapes."""
+    """The executor's word, or a technical failure with a sentence."""
     try:
         return _run(worker, execution, work_dir)
+    except (OperationalError, InterfaceError) as error:
+        return _without_ledger(execution, error)
     except (ExecutorError, InputRefusedError) as error:
         return Outcome.because(error.why, exit_code=error.exit_code)
     except UnknownKindError as error:
@@ -177,6 +182,23 @@ def _outcome(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         log.exception("An executor failed.", extra={"run": execution.claimed.run.pk})
         why = say(ReasonCode.INTERNAL)
     return Outcome.because(why, exit_code=TECHNICAL)
+
+
+def _too_late(execution: Execution) -> Outcome | None:
+    """Of an attempt that was interrupted, or whose lease ran out, before a slot came for it."""
+    fence_expired([execution])
+    return Outcome(exit_code=None, end="cancelled") if execution.interrupted else None
+
+
+def _without_ledger(execution: Execution, error: Exception) -> Outcome:
+    """What its absence kept from beginning goes back to the queue: nothing of the job has happened."""
+    run = execution.claimed.run
+    log.warning("The ledger went away in an attempt.", extra={"run": run.pk, "error": str(error)})
+    connection.close()  # the thread's next run must not find a dead one
+    if execution.is_begun or run.released_count >= MOST_RELEASED:
+        return Outcome.because(say(ReasonCode.INTERNAL), exit_code=TECHNICAL)
+    why = say(ReasonCode.RELEASED, "released.no_ledger", worker=execution.claimed.attempt.worker_name)
+    return Outcome.because(why, exit_code=None, end="released")
 
 
 def _os_trouble(error: OSError) -> Reason:
@@ -194,7 +216,8 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         raise ExecutorError(missing, reason_code=ReasonCode.MISSING_DRIVER)
     check_script(run, definition)
     secrets = secrets_for(run, definition)
-    execution.writer = LogWriter(attempt, secrets=secrets.values(), cap=execution.writer.cap)
+    execution.exit_codes = dict(definition.exit_codes)
+    execution.writer = LogWriter(attempt, secrets=secrets.values(), cap=cap_for(run.tenant_id))
     if forced := forced_by_patience(worker, execution.claimed):
         execution.writer.say(forced.text)
     work_dir.mkdir(mode=0o700, parents=True)
@@ -217,6 +240,7 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
         on_cancel=execution.on_interrupt,
         writes=RunWrites(run),
     )
+    execution.is_begun = True
     return executor.run(context)
 
 
@@ -229,7 +253,10 @@ def effective_timeout(run: Run, definition: JobDefinition) -> float | None:
 def ending_of(execution: Execution, outcome: Outcome) -> Ending:
     """Status and cause of the attempt. An interrupt counts only if the work had not ended by itself."""
     status = _status(execution, outcome)
-    writer = execution.writer
+
+    def clean(text: str) -> str:
+        return storable(execution.writer.mask(text))
+
     is_fine = status == AttemptStatus.SUCCEEDED
     reason_code = outcome.reason_code or REASON_OF_STATUS.get(status, ReasonCode.NONE)
     return Ending(
@@ -237,10 +264,10 @@ def ending_of(execution: Execution, outcome: Outcome) -> Ending:
         exit_code=outcome.exit_code,
         signal=outcome.signal,
         reason_code=ReasonCode.NONE if is_fine else reason_code,
-        reason="" if is_fine else writer.mask(outcome.reason),
-        reason_args={} if is_fine else _mask_json(dict(outcome.reason_args), writer.mask),
-        outputs={name: writer.mask(str(value)) for name, value in outcome.outputs.items()},
-        result=_mask_json(outcome.result, writer.mask),
+        reason="" if is_fine else clean(outcome.reason),
+        reason_args={} if is_fine else _cleaned(dict(outcome.reason_args), clean),
+        outputs={name: clean(str(value)) for name, value in outcome.outputs.items()},
+        result=_cleaned(outcome.result, clean),
         peak_memory_bytes=outcome.peak_memory_bytes,
         cpu_seconds=outcome.cpu_seconds,
     )
@@ -251,6 +278,8 @@ def _status(execution: Execution, outcome: Outcome) -> AttemptStatus:
         return AttemptStatus.TIMED_OUT
     if outcome.end == "lease_lost":
         return AttemptStatus.LOST
+    if outcome.end == "released":
+        return AttemptStatus.RELEASED
     was_interrupted = outcome.end == "cancelled" or (execution.interrupted and outcome.exit_code != 0)
     if was_interrupted:
         return {
@@ -259,14 +288,15 @@ def _status(execution: Execution, outcome: Outcome) -> AttemptStatus:
         }.get(execution.interrupted, AttemptStatus.CANCELLED)
     if outcome.reason_code == ReasonCode.BAD_DEFINITION:
         return AttemptStatus.TECHNICAL_FAILURE
-    return status_of_exit(outcome.exit_code, dict(definition_of(execution.claimed.run).exit_codes))
+    return status_of_exit(outcome.exit_code, dict(execution.exit_codes))
 
 
-def _mask_json(value: Any, mask: Callable[[str], str]) -> Any:
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    """Every text in it, names too: masked, and without what a ledger can't hold."""
     if isinstance(value, str):
-        return mask(value)
+        return clean(value)
     if isinstance(value, dict):
-        return {mask(str(key)): _mask_json(item, mask) for key, item in value.items()}
+        return {clean(str(key)): _cleaned(item, clean) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_mask_json(item, mask) for item in value]
+        return [_cleaned(item, clean) for item in value]
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 
 from jobs import dbclock
@@ -30,6 +30,8 @@ class Execution:
         self.writer = writer
         self.deadline = deadline
         self.interrupted = Interrupt.NONE
+        self.is_begun = False  # the executor has it: from here on something of the job may have happened
+        self.exit_codes: Mapping[str, str] = {}  # the job's own meaning of single codes
         self.pid: int | None = None  # of the runner, which outlives every process of the attempt
         self.is_noted = False  # the pid is in the ledger
         self._lock = threading.Lock()

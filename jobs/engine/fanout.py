@@ -12,10 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
+from pydantic import ValidationError
 
 from jobs import nodes, runs
 from jobs.bells import ring_on_commit
-from jobs.definitions import FanOutRule
+from jobs.definitions import FanOutRule, definition_errors
 from jobs.engine.published import definition_of
 from jobs.models import Run, RunEvent, WorkerNode
 from jobs.policies import FanOut
@@ -29,9 +30,16 @@ NO_REASON: dict[str, Any] = {"reason_code": "", "reason": "", "reason_args": {}}
 def expand(container: Run, *, now: datetime) -> None:
     """Move a queued container to running and create its parts; the caller holds the claim's transaction and locks.
 
-    A broadcast for which there is no live worker is skipped, and says so.
+    A broadcast for which there is no live worker is skipped, and says so. A definition this version can't read fails,
+    like that of a single run: raising here would hold up the whole queue.
     """
-    rule = definition_of(container).fan_out
+    try:
+        rule = definition_of(container).fan_out
+    except ValidationError as error:
+        why = say(ReasonCode.BAD_DEFINITION, cause=str(definition_errors(error)[0]))
+        if runs.move(container, RunStatus.RUNNING, now=now, wait_reason=WaitReason.NONE, **NO_REASON):
+            runs.move(container, RunStatus.TECHNICAL_FAILURE, now=now, **why.columns())
+        return
     targets = _targets(container, rule, now=now)
     if not targets:
         why = say(ReasonCode.NO_TARGET, queue=container.queue)

@@ -6,31 +6,37 @@ transactions never lock each other out, and what a stale token brings is left ou
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils.translation import gettext as _
 
 from jobs import dbclock
 from jobs.bells import ring_on_commit
+from jobs.deadlocks import repeated_after_deadlock
 from jobs.engine import fanout, statements
 from jobs.engine.published import retry_rule_of
 from jobs.engine.settle import Counters, Settlement, settle
 from jobs.ledgersql import update_many
-from jobs.logs import not_stored
+from jobs.logs import not_stored, store
 from jobs.models import Attempt, LogChunk, Run
+from jobs.models.log import Stream
 from jobs.reasons import Reason, say
 from jobs.runs import Move, cancel_columns, claim_order, move_many
 from jobs.states import TERMINAL, AttemptStatus, ReasonCode, RunStatus
 from portal.lib.failpoints import failpoint
+from portal.lib.text import storable
 
+log = logging.getLogger(__name__)
 LONGEST_REASON = 500
 COLUMNS = (
     "id", "tenant", "job", "revision", "parent", "status", "queue", "priority", "token", "tries_used", "lost_count",
-    "released_count", "cancel_requested_at", "cancel_reason_code", "cancel_reason", "cancel_reason_args",
+    "released_count", "lease_until", "cancel_requested_at", "cancel_reason_code", "cancel_reason", "cancel_reason_args",
 )  # fmt: skip
 ATTEMPT_COLUMNS = (
     "status",
@@ -81,13 +87,44 @@ class Finished:
     ending: Ending
     chunks: Sequence[LogChunk] = ()
     is_doubtful: bool = False  # some chunks may be stored already: a commit's answer got lost
+    expired_at: datetime | None = None  # only if the lease has run out by then: looked at again under the run's lock
 
 
-def finish(run: Run, attempt: Attempt, ending: Ending) -> bool:
-    """End one attempt. False: fenced, nothing was written."""
-    return finish_many([Finished(run=run, attempt=attempt, ending=ending)])[0]
+def finish(run: Run, attempt: Attempt, ending: Ending, *, expired_at: datetime | None = None) -> bool:
+    """End one attempt. False: fenced (or, with `expired_at`, its lease was renewed), nothing was written."""
+    return finish_many([Finished(run=run, attempt=attempt, ending=ending, expired_at=expired_at)])[0]
 
 
+def finish_refused(finished: Finished) -> bool:
+    """End one attempt though the ledger refused a part of it: what can't be stored must not change the outcome.
+
+    An error of a ledger that is away goes up. What is refused even so is a technical failure that says it.
+    """
+    try:
+        return finish_many([finished])[0]
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("The ledger refused an attempt's end.", extra={"run": finished.run.pk})
+    refused = Ending.because(AttemptStatus.TECHNICAL_FAILURE, say(ReasonCode.INTERNAL, "internal.result"))
+    return finish_many([replace(finished, ending=refused, chunks=())])[0]
+
+
+def without_payload(finished: Finished) -> Finished:
+    """The same end without what a ledger may refuse: outputs, result, the rest of the log, somebody's words.
+
+    In the log's place stands a line that says so.
+    """
+    ending = replace(finished.ending, outputs={}, result=None, reason_args={}, reason=storable(finished.ending.reason))
+    words = str(_("The result and the end of the log could not be stored; the portal's log has the details."))
+    note = [
+        LogChunk(attempt=finished.attempt, seq=first.seq, stream=Stream.SYSTEM, at=first.at, text=f"{words}\n")
+        for first in finished.chunks[:1]
+    ]
+    return replace(finished, ending=ending, chunks=note, is_doubtful=True)
+
+
+@repeated_after_deadlock
 def finish_many(items: Sequence[Finished]) -> list[bool]:
     """Settle the runs and end their attempts in one transaction; True for each that was written."""
     with transaction.atomic():
@@ -96,7 +133,7 @@ def finish_many(items: Sequence[Finished]) -> list[bool]:
         kept: list[tuple[Finished, Run, Settlement]] = []
         for item in items:
             run = fresh.pop(item.run.pk, None)
-            if run is not None and run.token == item.attempt.token:
+            if run is not None and _is_meant(run, item):
                 kept.append((item, run, _settlement(item, run)))
         if kept:
             _write(kept, now=now)
@@ -117,6 +154,11 @@ def _locked(items: Sequence[Finished]) -> dict[int, Run]:
     return {run.pk: run for run in statements.rows(Run, COLUMNS, tail + statements.for_update(no_key=True), keys)}
 
 
+def _is_meant(run: Run, item: Finished) -> bool:
+    is_over = item.expired_at is None or run.lease_until is None or run.lease_until < item.expired_at
+    return run.token == item.attempt.token and is_over
+
+
 def _settlement(item: Finished, run: Run) -> Settlement:
     retry, is_idempotent = retry_rule_of(run)
     return settle(
@@ -130,7 +172,7 @@ def _settlement(item: Finished, run: Run) -> Settlement:
 
 
 def _write(kept: Sequence[tuple[Finished, Run, Settlement]], *, now: datetime) -> None:
-    LogChunk.objects.bulk_create([chunk for item, _run, _settlement in kept for chunk in _chunks(item)])
+    store([chunk for item, _run, _settlement in kept for chunk in _chunks(item)])
     moves = [
         Move(run=run, new=settlement.status, changes=_changes(run, item.ending, settlement, now=now))
         for item, run, settlement in kept

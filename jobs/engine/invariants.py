@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 from django.db.models.functions import Length
 
+from jobs.calendars import Book
 from jobs.engine.labels import OVER_BY_NOW
 from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
 from jobs.retention.policy import keep_for
 from jobs.scheduling.cron import TriggerError
-from jobs.scheduling.due import trigger_of
+from jobs.scheduling.triggers import Trigger
+from jobs.scheduling.workdays import WORKDAY
 from jobs.states import ACTIVE, NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
 
 MOST_SHOWN = 20
+AT_ONCE = 500  # schedules
 MOST_INSTANTS = 100_000  # of one schedule, oldest first
 QUIET = timedelta(minutes=5)
 Finding = str
@@ -184,23 +188,28 @@ def _fire_times(now: datetime) -> Iterator[Finding]:
 
     A schedule's anchor moves when it is edited, so only instants after the last edit are compared.
     """
-    found = Schedule.objects.filter(is_enabled=True, next_fire_at__isnull=False).select_related("job__tenant")
-    for schedule in found.iterator():
-        try:
-            trigger = trigger_of(schedule)
-        except TriggerError as error:
-            yield f"schedule {schedule.pk} can't be read: {error}"
-            continue
-        yield from _missing_instants(schedule, trigger, now)
+    found = Schedule.objects.filter(is_enabled=True, next_fire_at__isnull=False)
+    rows = found.select_related("job__tenant", "calendar").order_by("pk").iterator(chunk_size=AT_ONCE)
+    while schedules := list(islice(rows, AT_ONCE)):
+        book = Book.of(schedules)
+        for schedule in schedules:
+            try:
+                trigger = book.trigger(schedule)
+            except TriggerError as error:
+                yield f"schedule {schedule.pk} can't be read: {error}"
+                continue
+            yield from _missing_instants(schedule, trigger, now)
 
 
-def _missing_instants(schedule: Schedule, trigger: object, now: datetime) -> Iterator[Finding]:
+def _missing_instants(schedule: Schedule, trigger: Trigger, now: datetime) -> Iterator[Finding]:
     since = max(schedule.updated_at, keep_for(schedule.job).runs_until(now))  # what is older may have been pruned
+    if schedule.kind == WORKDAY and schedule.calendar is not None:
+        since = max(since, schedule.calendar.updated_at)  # its days were others before
     rows = Run.objects.filter(schedule=schedule, origin=Origin.SCHEDULE, scheduled_for__gt=since)
     kept = list(rows.order_by("scheduled_for").values_list("scheduled_for", "coalesced", "status"))
     if not kept:
         return
-    expected = trigger.between(since, schedule.cursor_at, MOST_INSTANTS)  # type: ignore[attr-defined]
+    expected = trigger.between(since, schedule.cursor_at, MOST_INSTANTS)
     looked_at = expected[-1] if len(expected) == MOST_INSTANTS else schedule.cursor_at
     have = {instant for instant, _count, _status in kept if instant <= looked_at}
     for instant in sorted(have - set(expected))[:MOST_SHOWN]:

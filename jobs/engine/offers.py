@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def offer_of(worker: Worker) -> Offer:
     """No question to the ledger: the gate was measured by the watch thread, the needs came with the claims."""
-    node, running = worker.node, worker.held_jobs()
+    node, running = worker.node, worker.holdings.jobs()
     memory, cpu = node.memory_bytes // MIB, node.cpu_count
     known = frozenset(KINDS.kinds())
     capabilities = frozenset(node.capabilities)
@@ -45,7 +45,7 @@ def forced_by_patience(worker: Worker, claimed: Claimed) -> Reason | None:
     """What to tell of a run that a busy machine took because it had waited too long; the log is told too."""
     gate, due_at = worker.gate.reason, claimed.run.not_before
     waited = claimed.attempt.started_at - due_at
-    is_alone = len(worker.held_jobs()) <= 1
+    is_alone = len(worker.holdings.attempts()) <= 1
     if gate is None or is_alone or waited < timedelta(seconds=settings.PORTAL_NODE_GATE_MAX_WAIT):
         return None
     log.warning("A busy machine took a run that had waited too long.", extra={"run": claimed.run.pk, "why": gate.text})

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from pydantic import ValidationError
 
 from jobs.definitions import JobDefinition
@@ -51,9 +51,10 @@ def prepare(claimed: Collection[Claimed]) -> None:
             forget()
         if missing:
             _seen.update(JobRevision.objects.filter(pk__in=missing).values_list("pk", "definition"))
-    except DatabaseError as error:
+    except Exception as error:  # the slots ask again, each for its own run, and say what is wrong
         log.warning("The definitions of claimed runs could not be read ahead.", extra={"error": str(error)})
-        connection.close()
+        if isinstance(error, DatabaseError | InterfaceError):
+            connection.close()
 
 
 def forget() -> None:

@@ -20,9 +20,8 @@ YOUNG = timedelta(seconds=15)  # a runner ends its script within a few seconds o
 def reap(now: datetime) -> int:
     """End the attempts whose lease has expired; idempotent. Returns how many runs were taken over."""
     expired = Run.objects.filter(status=RunStatus.RUNNING, lease_until__lt=now).order_by("lease_until")
-    return sum(
-        lose(run, "worker_lost.lease_expired") for run in expired.select_related("worker", "revision")[:MOST_AT_ONCE]
-    )
+    runs = expired.select_related("worker", "revision")[:MOST_AT_ONCE]
+    return sum(lose(run, "worker_lost.lease_expired", expired_at=now) for run in runs)
 
 
 def release_own_dead(node: WorkerNode) -> int:
@@ -41,14 +40,15 @@ def release_own_dead(node: WorkerNode) -> int:
     return released
 
 
-def lose(run: Run, key: str) -> bool:
+def lose(run: Run, key: str, *, expired_at: datetime | None = None) -> bool:
     """End the run's open attempt as lost, by the same guarded write as any end; `key` names the sentence."""
     attempt = Attempt.objects.filter(run=run, token=run.token).first()
     if attempt is None:
         log.error("A running run has no attempt with its token.", extra={"run": run.pk})
         return False
     words = say(ReasonCode.WORKER_LOST, key, worker=attempt.worker_name)
-    return finish(run, attempt, Ending.because(AttemptStatus.LOST, words, log_bytes=stored_log_bytes(attempt)))
+    ending = Ending.because(AttemptStatus.LOST, words, log_bytes=stored_log_bytes(attempt))
+    return finish(run, attempt, ending, expired_at=expired_at)
 
 
 def stored_log_bytes(attempt: Attempt) -> int:

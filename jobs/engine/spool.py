@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
-from jobs.engine.finish import Ending, Finished, finish_many, was_finished
+from jobs import dbclock
+from jobs.engine.finish import Ending, Finished, finish_many, finish_refused, was_finished, without_payload
 from jobs.models import Attempt, LogChunk
 from jobs.states import AttemptStatus
 
 log = logging.getLogger(__name__)
 SUFFIX = ".result.json"
+MOST_FAILURES = 3
 
 
 class Spool:
@@ -33,6 +35,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._failures: dict[str, int] = {}  # how often the ledger was away when a file was brought
 
     def keep(self, finished: Finished) -> None:
         """Write the result down, whole or not at all. OSError when the disk can't take it."""
@@ -40,17 +43,21 @@ class Spool:
         path = self._folder / f"{finished.attempt.pk}{SUFFIX}"
         part = path.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(_plain(finished), file, ensure_ascii=False)
+            json.dump(_plain(finished), file)  # ASCII: half a letter of a script must not lose its result
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
 
     def attempts(self) -> set[int]:
         """The attempts whose result lies here."""
-        return {int(path.name.removesuffix(SUFFIX)) for path in self._files()}
+        names = (path.name.removesuffix(SUFFIX) for path in self._files())
+        return {int(name) for name in names if name.isdecimal()}
 
     def replay(self) -> int:
-        """Bring everything to the ledger; a database error goes up and the rest stays. Returns how many were taken."""
+        """Bring everything to the ledger; when it is away that goes up. Returns how many were taken.
+
+        What the ledger refuses is brought without its payload: one bad result must not keep the worker from its work.
+        """
         taken = 0
         with self._lock:
             for path in sorted(self._files()):
@@ -69,11 +76,32 @@ class Spool:
         if finished is None:  # its run was deleted meanwhile
             path.unlink(missing_ok=True)
             return False
-        written = finish_many([finished])[0]
+        try:
+            written = self._finish(path.name, finished)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("A kept result can't be stored in any form; it is put aside.", extra={"file": path.name})
+            path.rename(path.with_suffix(".bad"))
+            return False
         path.unlink(missing_ok=True)
+        self._failures.pop(path.name, None)
         if not written and not was_finished(finished.attempt):
             log.warning("A kept result came too late: its run was taken over.", extra={"run": finished.run.pk})
         return written
+
+    def _finish(self, name: str, finished: Finished) -> bool:
+        try:
+            return finish_many([finished])[0]
+        except (OperationalError, InterfaceError):
+            # MySQL calls it so, too, when one statement is larger than it takes.
+            self._failures[name] = self._failures.get(name, 0) + 1
+            if self._failures[name] < MOST_FAILURES or not _is_ledger_there():
+                raise
+            log.exception("The ledger is there and does not take a kept result.", extra={"run": finished.run.pk})
+        except Exception:
+            log.exception("The ledger refused a kept result.", extra={"run": finished.run.pk})
+        return finish_refused(without_payload(finished))
 
     def _files(self) -> Iterator[Path]:
         return self._folder.glob(f"*{SUFFIX}") if self._folder.is_dir() else iter(())
@@ -85,6 +113,15 @@ def replay_quietly(spool: Spool) -> None:
         spool.replay()
     except DatabaseError:
         connection.close()
+
+
+def _is_ledger_there() -> bool:
+    connection.close()
+    try:
+        dbclock.ask_database()
+    except DatabaseError:
+        return False
+    return True
 
 
 def _plain(finished: Finished) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import os
 import platform
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -17,10 +19,12 @@ from django.db import connection
 
 from jobs import backfills, dbclock, nodes, watchdog
 from jobs.bells import ring
+from jobs.deadlocks import is_deadlock
 from jobs.engine import fanout, machine, workfolders
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk, Room
-from jobs.engine.execution import Execution, Interrupt, fence_expired, note_runners
+from jobs.engine.execution import Interrupt, fence_expired
+from jobs.engine.holdings import Holdings
 from jobs.engine.labels import label_waiting, warn_of_long_waits
 from jobs.engine.offer import Offer
 from jobs.engine.offers import offer_of
@@ -29,13 +33,14 @@ from jobs.engine.published import prepare
 from jobs.engine.reaper import reap, release_own_dead
 from jobs.engine.spool import Spool, replay_quietly
 from jobs.engine.wakeup import Wakeup
-from jobs.models import Job, Run, WorkerNode
+from jobs.models import Run, WorkerNode
 from jobs.runner.client import RunnerPool
 from jobs.states import RunStatus
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
+LONGEST_BREAK = 2  # heartbeats between two looks
 HISTORY_KEPT = 40  # heartbeats: ten minutes
 
 
@@ -56,14 +61,15 @@ class Worker:
         self.meter = machine.Meter()
         self.gate = machine.gate_for(name)
         self._history: deque[list[float]] = deque(maxlen=HISTORY_KEPT)
-        self._executions: dict[int, Execution] = {}
-        self._held: dict[int, Job] = {}  # attempts claimed by this process and not handed in yet
+        self.holdings = Holdings(self.lease)
+        self._other_work = 0  # slots that are busy with something that is no run
         self._orphans = Orphans()
         self._warned: set[int] = set()  # runs that wait too long for room
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._contact_since: float | None = None
+        self._last_watch = 0.0
         self._next_heartbeat = self._next_sweep = 0.0
         self.node = WorkerNode()
 
@@ -91,7 +97,7 @@ class Worker:
         )
         self.is_held = self.node.drain_requested_at is not None
         self.desk.open()
-        for target in (self._watch_forever, self._flush_forever, self._tidy_forever):
+        for target in (self._watch_forever, self._fence_forever, self._flush_forever, self._tidy_forever):
             thread = threading.Thread(target=target, name=f"portal-{target.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -107,7 +113,7 @@ class Worker:
         timer.start()
 
     def release_all(self) -> None:
-        for execution in self.executions():
+        for execution in self.holdings.executions():
             execution.interrupt(Interrupt.RELEASED)
 
     def stop(self) -> None:
@@ -132,16 +138,25 @@ class Worker:
 
     def _claim(self, queue: str, count: int) -> list[Claimed]:
         """For the desk. What is claimed counts as held from here on, whatever its slot's thread does next."""
-        claimed = claim(self.node, queue, offer=self.offer(), lease=self.lease, count=count)
-        with self._lock:
-            self._held.update({each.attempt.pk: each.run.job for each in claimed})
+        hold = self.holdings.take
+        claimed = claim(self.node, queue, offer=self.offer(), lease=self.lease, count=count, hold=hold)
         prepare(claimed)
         return claimed
 
-    def _free(self) -> int:
-        """Slots that hold no run."""
+    @contextmanager
+    def other_work(self) -> Iterator[None]:
+        """A slot does something that is no run: no run is to wait for it."""
         with self._lock:
-            return self.capacity - len(self._held)
+            self._other_work += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._other_work -= 1
+
+    def _free(self) -> int:
+        """Slots that hold no run and do nothing else."""
+        return self.capacity - len(self.holdings.attempts()) - self._other_work
 
     def _room(self) -> Room | None:
         """None where slots can't be woken: then each has a process of its own, and asks for itself."""
@@ -153,27 +168,7 @@ class Worker:
     def hand_out(self, queue: str, claimed: list[Claimed]) -> None:
         """Have idle slots execute these. Those without a slot are orphans, which the sweep gives back."""
         for each in self.wakeup.hand_out(queue, claimed):
-            with self._lock:
-                self._held.pop(each.attempt.pk, None)
-
-    def held_jobs(self) -> list[Job]:
-        """The job of each run this process holds, executing or about to."""
-        with self._lock:
-            return list(self._held.values())
-
-    # --- executions -------------------------------------------------------------------------------------------
-    def executions(self) -> list[Execution]:
-        with self._lock:
-            return list(self._executions.values())
-
-    def add(self, execution: Execution) -> None:
-        with self._lock:
-            self._executions[execution.claimed.run.pk] = execution
-
-    def remove(self, execution: Execution) -> None:
-        with self._lock:
-            self._executions.pop(execution.claimed.run.pk, None)
-            self._held.pop(execution.claimed.attempt.pk, None)
+            self.holdings.drop(each)
 
     # --- the watch thread --------------------------------------------------------------------------------------
     def _watch_forever(self) -> None:
@@ -181,29 +176,43 @@ class Worker:
             try:
                 self.watch()
             except DatabaseError as error:
+                if is_deadlock(error):
+                    log.info("The worker's watch gave way to another transaction and looks again.")
+                    continue
                 self._contact_since = None
                 connection.close()
                 watchdog.watch("worker").lost_database()
                 log.warning("The database can't be reached; scripts go on.", extra={"error": str(error)})
             except Exception:
                 log.exception("The worker's watch failed; it goes on.")
-            fence_expired(self.executions())
         connection.close()
+
+    def _fence_forever(self) -> None:
+        """Without the ledger: the watch may wait for one that hangs, longer than a lease."""
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                fence_expired(self.holdings.executions())
+            except Exception:
+                log.exception("An attempt whose lease is over could not be interrupted.")
 
     def watch(self) -> None:
         """One look: cancels, fences, renews leases, sweeps, reaps."""
         boot = dbclock.boot_seconds()
+        if boot - self._last_watch > LONGEST_BREAK * settings.PORTAL_HEARTBEAT_SECONDS:
+            self._contact_since = None  # the machine was asleep, or this thread was: that was no contact
+        self._last_watch = boot
         sample = self.meter.look(boot)
         if sample is not None:
             self.gate.observe(sample)
-        if self._contact_since is None:
+        is_back = self._contact_since is None
+        if is_back:
             dbclock.clock.reset()
             dbclock.now()
             self._contact_since = boot
-            self.spool.replay()
-            release_own_dead(self.node)
+        self.holdings.check(self.node, renew=boot >= self._next_heartbeat)
         self.spool.replay()
-        self._check_executions(renew=boot >= self._next_heartbeat)
+        if is_back:
+            release_own_dead(self.node)
         if boot >= self._next_heartbeat:
             self._next_heartbeat = boot + settings.PORTAL_HEARTBEAT_SECONDS
             self._beat()
@@ -212,31 +221,8 @@ class Worker:
             self.runners.retire_idle()
             self._sweep(boot)
 
-    def _check_executions(self, *, renew: bool) -> None:
-        executions = {execution.claimed.run.pk: execution for execution in self.executions()}
-        if not executions:
-            return
-        began = dbclock.boot_seconds()
-        ours = Run.objects.filter(pk__in=list(executions), worker=self.node, status=RunStatus.RUNNING)
-        rows = {pk: (token, asked) for pk, token, asked in ours.values_list("pk", "token", "cancel_requested_at")}
-        confirmed = []
-        for pk, execution in executions.items():
-            token, asked = rows.get(pk, (None, None))
-            if token != execution.claimed.attempt.token:
-                execution.interrupt(Interrupt.FENCED)
-                continue
-            if asked is not None:
-                execution.interrupt(Interrupt.CANCELLED)
-            confirmed.append(execution)
-        note_runners(confirmed)
-        if renew and confirmed:
-            keys = [execution.claimed.run.pk for execution in confirmed]
-            ours.filter(pk__in=keys).update(lease_until=dbclock.now() + self.lease)
-            for execution in confirmed:
-                execution.extend(began + self.lease.total_seconds())
-
     def _beat(self) -> None:
-        running, busy, now = len(self.executions()), self.gate.reason, dbclock.now()
+        running, busy, now = len(self.holdings.attempts()), self.gate.reason, dbclock.now()
         cpu, memory = round(self.meter.cpu_percent, 1), round(self.meter.memory_percent, 1)
         self._history.append([round(now.timestamp()), cpu, memory, running])
         self.is_held = nodes.is_drain_wanted(self.node)
@@ -257,9 +243,7 @@ class Worker:
         if self._contact_since is not None and boot - self._contact_since >= self.lease.total_seconds():
             reap(now)
         release_own_dead(self.node)
-        with self._lock:
-            held = set(self._held)
-        self._orphans.release(self.node, held | self.spool.attempts())
+        self._orphans.release(self.node, self.holdings.attempts() | self.spool.attempts())
         backfills.release(now)
         label_waiting(now, offer=self.offer(), queues=self.queues)
         fanout.sweep(now)
@@ -274,7 +258,7 @@ class Worker:
     # --- the flush thread --------------------------------------------------------------------------------------
     def _flush_forever(self) -> None:
         while not self._stop.wait(FLUSH_SECONDS):
-            for execution in self.executions():
+            for execution in self.holdings.executions():
                 try:
                     execution.writer.flush()
                 except DatabaseError:

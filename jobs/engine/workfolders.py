@@ -9,7 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 
 from jobs.models import Attempt
 from jobs.states import AttemptStatus

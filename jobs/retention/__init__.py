@@ -1,7 +1,7 @@
 """How long history is kept, and what deletes the rest.
 
 `policy` says how long (settings, tenant, job), `horizon` turns a time into an id, `rows` deletes a batch,
-`rounds` is one round of the pruner, `nodes` clears what no history needs any more.
+`rounds` is one round of the pruner, `leftovers` clears what no history needs any more.
 """
 
 from jobs.retention.policy import Keep, keep_for, keeps_of_jobs

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -16,20 +17,19 @@ from jobs.retention.rows import relations
 if TYPE_CHECKING:
     from jobs.retention.rounds import Report
 
-NODE_DAYS = 7
 BATCH = 500
 
 
 def sweep(report: Report, *, now: datetime, breathe: Callable[[], None]) -> None:
     report.nodes += _delete_in_batches(unused_nodes(now), breathe)
-    BeatHeartbeat.objects.filter(last_seen_at__lt=now - timedelta(days=NODE_DAYS)).delete()
+    BeatHeartbeat.objects.filter(last_seen_at__lt=now - timedelta(days=settings.PORTAL_NODE_KEEP_DAYS)).delete()
     datasources_retention.sweep(now=now, breathe=breathe)
     report.sessions += _delete_in_batches(Session.objects.filter(expire_date__lt=now), breathe)
 
 
 def unused_nodes(now: datetime) -> QuerySet[WorkerNode]:
-    """Silent for NODE_DAYS, and nothing names them any more: an attempt shows its worker as long as it is kept."""
-    nodes = WorkerNode.objects.filter(last_seen_at__lt=now - timedelta(days=NODE_DAYS))
+    """Silent for PORTAL_NODE_KEEP_DAYS, and nothing names them: an attempt shows its worker as long as it is kept."""
+    nodes = WorkerNode.objects.filter(last_seen_at__lt=now - timedelta(days=settings.PORTAL_NODE_KEEP_DAYS))
     for model, field in relations(WorkerNode, None):
         nodes = nodes.filter(~Exists(model._default_manager.filter(**{field: OuterRef("pk")})))
     return nodes

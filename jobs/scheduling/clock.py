@@ -17,6 +17,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 
 from jobs import backfills, dbclock, freezing, watchdog
 from jobs.bells import know_enough, ring, ring_in_background
+from jobs.deadlocks import is_deadlock
 from jobs.engine.labels import label_unserved
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.planner import prefer_indexes
@@ -27,6 +28,7 @@ from portal.lib.failpoints import failpoint
 log = logging.getLogger(__name__)
 LONGEST_SLEEP = 1.0
 SHORTEST_SLEEP = 0.002
+AFTER_DEADLOCK = 0.05
 MOST_BATCHES = 50  # then beat's other duties have a turn
 HEARTBEAT = timedelta(seconds=2)
 LOOK = timedelta(seconds=5)  # at the others
@@ -63,6 +65,9 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
             housekeeping = self._housekeeping(*args, **kwargs)
             return min(self._sleep(dbclock.now(), is_fruitless=not done), housekeeping)
         except DatabaseError as error:
+            if is_deadlock(error):
+                log.info("Beat's tick gave way to another transaction and is repeated.")
+                return AFTER_DEADLOCK
             log.warning("The ledger can't be reached; beat tries again.", extra={"error": str(error)})
             watchdog.watch("beat").lost_database()
             connection.close()

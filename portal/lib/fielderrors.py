@@ -61,7 +61,18 @@ def path_of(location: Sequence[int | str]) -> str:
 
 def field_errors(exc: ValidationError) -> list[FieldError]:
     """Every refusal of a pydantic model, in the reader's language."""
-    return [FieldError(path=path_of(error["loc"]), message=_sentence(error)) for error in exc.errors()]
+    found = exc.errors()
+    places = [error["loc"] for error in found]
+    return [
+        FieldError(path=path_of(error["loc"]), message=_sentence(error))
+        for error in found
+        if error["type"] != "too_short" or not any(_is_inside(place, error["loc"]) for place in places)
+    ]
+
+
+def _is_inside(place: Sequence[int | str], outer: Sequence[int | str]) -> bool:
+    """Entries that are wrong are told themselves; pydantic counts them as missing besides."""
+    return len(place) > len(outer) and tuple(place[: len(outer)]) == tuple(outer)
 
 
 def _sentence(error: Any) -> str:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from pydantic import BaseModel
 from pydantic import ValidationError as ModelError
 from pydantic.fields import FieldInfo
@@ -26,6 +25,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from portal.lib import plainjson
 from portal.lib.durations import format_duration
 from portal.lib.fielderrors import FieldError, field_errors
 from portal.lib.paramtypes import Shown
@@ -69,7 +69,7 @@ class JsonTextField(forms.CharField):
         if not value.strip():
             return {} if self.is_pairs else None
         try:
-            parsed = json.loads(value)
+            parsed = plainjson.read(value)
         except (ValueError, RecursionError) as error:
             line, column = getattr(error, "lineno", 1), getattr(error, "colno", 1)
             raise ValidationError(
@@ -113,19 +113,20 @@ def form_fields(
 
 
 def parse(params_cls: type[P], cleaned: Mapping[str, Any]) -> P:
-    """The model of a form's cleaned data; Django's ValidationError keyed by field otherwise.
+    """The model of a form's cleaned data; Django's ValidationError keyed by field otherwise."""
+    try:
+        return params_cls.model_validate(given(params_cls, cleaned))
+    except ModelError as exc:
+        raise ValidationError(by_field(field_errors(exc))) from None
 
-    Names the model does not know are left out, and so are empty values of fields that have a default.
-    """
-    values = {
+
+def given(params_cls: type[BaseModel], cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Without names that the model does not know, and without empty values of fields that have a default."""
+    return {
         name: cleaned[name]
         for name, info in params_cls.model_fields.items()
         if name in cleaned and not _is_left_out(info, cleaned[name])
     }
-    try:
-        return params_cls.model_validate(values)
-    except ModelError as exc:
-        raise ValidationError(by_field(field_errors(exc))) from None
 
 
 def by_field(errors: list[FieldError]) -> dict[str, list[str]]:
@@ -235,6 +236,3 @@ def _choices(kind: Any, look: Shown) -> list[tuple[str, Any]]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [(str(item.value), getattr(item, "label", item.name)) for item in kind]
     return []
-
-
-KEEP_HELP = gettext_lazy("Leave it empty to keep what is set.")

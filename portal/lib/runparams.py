@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import SchemaError
 
 from portal.lib.fielderrors import FieldError, FieldErrors, field_errors
+from portal.lib.text import UNSTORABLE
 
 ParamType = Literal["text", "int", "float", "bool", "date", "datetime", "choice"]
 ParamName = Annotated[str, Field(min_length=1, max_length=40)]
@@ -124,6 +125,8 @@ def _read_text(param: RunParam, raw: Any) -> str:
         )
     if "\0" in raw:
         raise _Unfit(_("“%(title)s” must not contain a NUL character.") % {"title": param.title})
+    if UNSTORABLE.search(raw):
+        raise _Unfit(_("“%(title)s” holds half a character, which no database stores.") % {"title": param.title})
     if param.pattern and not _matches(param.pattern, raw):
         raise _Unfit(
             _("“%(title)s” does not have the form %(pattern)s.") % {"title": param.title, "pattern": param.pattern}

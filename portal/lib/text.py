@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores no NUL, and half a letter is no UTF-8
 DEEPEST = 20
 
 SIZES: Mapping[str, Callable[[str], int]] = {
@@ -41,6 +42,11 @@ def cleaned(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [cleaned(item, depth + 1) for item in value]
     return value
+
+
+def storable(text: str) -> str:
+    """The text as every database can hold it; nothing else is changed."""
+    return UNSTORABLE.sub("�", text)
 
 
 def one_line(text: str, longest: int = 200) -> str:

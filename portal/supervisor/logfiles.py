@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -80,9 +81,17 @@ class Follower:
 
 
 def turn(path: Path) -> None:
-    """Copy the log aside and empty it; its writer appends, so it goes on at the start."""
+    """Copy the log aside and empty it; its writer appends, so it goes on at the start.
+
+    On a full disk there is no copy: a log that could not be emptied would keep the disk full.
+    """
     _make_room(path)
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    aside = path.with_name(f"{path.name}.1")
+    try:
+        shutil.copyfile(path, aside)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
     with path.open("r+b") as file:
         file.truncate(0)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -31,9 +32,11 @@ class Supervisor:
         self.data_dir = data_dir
         self.base_dir = base_dir
         self.environ = environ
-        self.say = say
+        self._say = say
         self.children: list[Child] = []
         self._logs = logfiles.Turner()
+        self._troubles: dict[str, str] = {}  # by child: what was said and is not over
+        self._is_noted = True  # the children are in the notes on the disk
         self.stop_count = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -61,6 +64,11 @@ class Supervisor:
             self._stop_all()
             runtime.release()
         return 0
+
+    def say(self, sentence: str) -> None:
+        """To the terminal, or to a file on a disk that may be full: the portal needs neither."""
+        with suppress(OSError):
+            self._say(sentence)
 
     # --- start ---
     def _start(self, port: int) -> None:
@@ -148,16 +156,39 @@ class Supervisor:
 
     # --- watch ---
     def _tick(self) -> None:
+        """Look after each child; what one can't have now (a full disk) it gets at a later tick."""
         self._sleep(TICK_SECONDS)
         for child in self.children:
-            if child.has_died():
-                self._report_death(child)
-            elif child.process is None and time.monotonic() >= child.next_start_at:
-                child.start()
-                self._note_children()
-                self.say(f"{child.name}: started again.")
-            self._show_log(child)
-            self._logs.tend(child.log.path, date.today())  # noqa: DTZ011 - the machine's own day, for its own files
+            try:
+                self._tend(child)
+                self._troubles.pop(child.name, None)
+            except OSError as error:
+                self._report_trouble(child, error)
+
+    def _tend(self, child: Child) -> None:
+        if child.has_died():
+            self._report_death(child)
+        elif child.process is None and time.monotonic() >= child.next_start_at:
+            self._start_again(child)
+        self._show_log(child)
+        self._logs.tend(child.log.path, date.today())  # noqa: DTZ011 - the machine's own day, for its own files
+        if not self._is_noted:
+            self._note_children()
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            child.start()
+        except OSError:
+            child.bury()  # the next try comes later and later
+            raise
+        self._is_noted = False
+        self.say(f"{child.name}: started again.")
+
+    def _report_trouble(self, child: Child, error: OSError) -> None:
+        cause = error.strerror or str(error)
+        if self._troubles.get(child.name) != cause:
+            self._troubles[child.name] = cause
+            self.say(f"{child.name}: {cause}. The portal goes on; look at the disk of {self.data_dir}.")
 
     def _report_death(self, child: Child) -> None:
         end = describe_end(child.process.returncode) if child.process else "ended"
@@ -171,7 +202,9 @@ class Supervisor:
 
     def _note_children(self) -> None:
         found = {child.name: identity for child in self.children if (identity := child.identity())}
+        self._is_noted = False
         self.runtime.write(children=found)
+        self._is_noted = True
 
     # --- stop ---
     def _stop_all(self) -> None:

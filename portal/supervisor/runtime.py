@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,8 +47,12 @@ class Runtime:
         write_private(self.path, json.dumps(self.notes, indent=2) + "\n")
 
     def release(self) -> None:
-        """The end of an orderly stop: nothing is left behind."""
-        self.write(pid=None, children={})
+        """The end of an orderly stop: nothing is left behind.
+
+        Notes that a full disk did not take are harmless: the next start looks whether they still name the processes.
+        """
+        with suppress(OSError):
+            self.write(pid=None, children={})
         if self._lock is not None:
             self._lock.close()
 

@@ -1,7 +1,9 @@
 """The log writer: masked, capped, gapless."""
 
+from contextlib import suppress
+
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError, connection
 
 from jobs.logs import CHUNK_CHARS, LogWriter
 from jobs.models import LogChunk
@@ -72,7 +74,7 @@ def test_a_failed_flush_keeps_everything_in_order(attempt, monkeypatch):
         raise DatabaseError
 
     with monkeypatch.context() as patch:
-        patch.setattr(LogChunk.objects, "bulk_create", fail)
+        patch.setattr("jobs.logs.insert_many", fail)
         with pytest.raises(DatabaseError):
             writer.flush()
     writer.write("b")
@@ -85,3 +87,21 @@ def test_nul_characters_do_not_break_the_ledger(attempt):
     writer.write("a\x00b")
     writer.close()
     assert stored() == [(1, "stdout", "a�b")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chunk_whose_commit_failed_is_written_although_another_log_got_its_number(attempt, monkeypatch):
+    first, second = LogWriter(attempt, cap=99), LogWriter(rows.attempt(attempt.run, 2), cap=99)
+    first.write("first")
+    second.write("second")
+
+    def fail():
+        monkeypatch.undo()
+        raise OperationalError("disk I/O error")
+
+    monkeypatch.setattr(connection, "_commit", fail)
+    with suppress(OperationalError):
+        first.flush()
+    second.flush()
+    first.flush()
+    assert sorted(text for _seq, _stream, text in stored()) == ["first", "second"]

@@ -353,32 +353,3 @@ def test_a_tenants_people_see_a_queues_outage_only_if_they_use_the_queue():
     seen = outages.seen_by(Outage.objects.all(), is_platform=False, queues=["ours"])
     assert {each.subject for each in seen} == {"beat", "queue:ours"}
     assert outages.seen_by(Outage.objects.all(), is_platform=True, queues=[]).count() == 3
-
-
-# --- disks ---
-
-
-def usage(free):
-    return lambda folder: type("Usage", (), {"total": 1000, "free": free})
-
-
-def test_a_disk_that_is_nearly_full_is_an_outage_until_there_is_room(monkeypatch, settings):
-    settings.PORTAL_DISK_FREE_PERCENT = 5
-    for free, count in ((200, 0), (49, 1), (40, 1), (300, 1)):
-        monkeypatch.setattr("shutil.disk_usage", usage(free))
-        watchdog.record(watchdog.full_disks(T0), now=T0, by="w", broker_answers=True)
-        assert Outage.objects.count() == count
-    outage = Outage.objects.get()
-    assert (outage.subject, outage.ended_at) == (watchdog.own_disk(), T0)
-    assert "nearly full" in outages.sentence(outage)
-
-
-def test_another_machines_disk_is_left_to_that_machine():
-    Outage.objects.create(subject="disk:elsewhere", open_key="disk:elsewhere", began_at=T0, noticed_at=T0)
-    watchdog.record([], now=T0, by="w", broker_answers=True)
-    assert Outage.objects.get().ended_at is None
-
-
-def test_a_disk_that_cannot_be_asked_is_not_full(settings):
-    settings.DATA_DIR = "/nowhere/at/all"
-    assert watchdog.full_disks(T0) == []

@@ -16,6 +16,7 @@ from structlog.contextvars import get_contextvars
 from accounts import audit
 from accounts.middleware import CurrentTenantMiddleware
 from jobs.engine import execute
+from jobs.engine.worker import Worker
 from portal.lib.logconf import about, configure
 from tests.cast import make_platform_admin
 from tests.jobs.engine import rows
@@ -55,18 +56,14 @@ def test_what_a_slot_logs_names_its_run_and_job(monkeypatch, settings, tmp_path)
     claimed = rows.take(rows.node())
     handed = [claimed, None]
 
-    class Worker:
-        def remove(self, execution: object) -> None:
-            pass
-
     monkeypatch.setattr(execute, "_hand_in", lambda *args, **kwargs: handed.pop(0))
 
-    def executed(*args: object) -> tuple[None, None]:
+    def executed(*args: object) -> None:
         seen.append(dict(get_contextvars()))
-        return None, None
 
     monkeypatch.setattr(execute, "execute", executed)
-    execute.work(Worker(), "default")  # type: ignore[arg-type]
+    settings.DATA_DIR = tmp_path
+    execute.work(Worker(name="t", queues=["default"], capacity=1), "default")
     assert seen == [{"run_id": run.pk, "job_id": run.job_id, "attempt": 1}]
 
 

@@ -10,9 +10,11 @@ from django.test import Client
 from django.utils import timezone
 
 from alerts.models import OfficeTurn
-from jobs.models import BeatHeartbeat, WorkerNode
+from jobs.models import BeatHeartbeat, RunEvent, WorkerNode
+from jobs.states import RunStatus
 from portal import health
 from portal.celery import app
+from tests.jobs import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +79,16 @@ def test_a_post_office_that_nobody_works_in_is_named(client: Client) -> None:
     worker()
     OfficeTurn.objects.create(name="dispatch", at=timezone.now() - timedelta(minutes=3))
     assert parts(client) == (503, ["post_office"])
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(4, 200), (6, 503)])
+def test_a_post_office_that_gets_nowhere_is_not_ready(client: Client, minutes: int, code: int) -> None:
+    beat()
+    worker()
+    OfficeTurn.objects.create(name="consume", at=timezone.now())
+    run = rows.run(rows.job(), RunStatus.SUCCEEDED)
+    RunEvent.objects.create(run=run, new=RunStatus.SUCCEEDED, at=timezone.now() - timedelta(minutes=minutes))
+    assert parts(client) == (code, ["post_office"] if code == 503 else [])
 
 
 def test_a_closed_broker_is_named_without_its_address(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

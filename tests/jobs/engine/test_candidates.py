@@ -3,12 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.engine.candidates import Head, fair_order, waiting_tenants
+from jobs.engine import candidates
+from jobs.engine import claim as claim_module
+from jobs.engine.candidates import Head, Line, PassedOver, fair_order, waiting_tenants
 from jobs.engine.claim import claim
 from jobs.engine.offer import Offer
-from jobs.models import Run
+from jobs.models import Job, Run
 from jobs.runs import claim_order
 from tests.jobs import rows as plain
 from tests.jobs.engine import rows
@@ -98,3 +102,67 @@ def test_a_retry_far_in_the_future_hides_nobody():
     rows.queued(rows.job("later", priority=100), not_before=timezone.now() + rows.HOUR)
     now = rows.queued(rows.job("now"))
     assert rows.take(rows.node()).run.pk == now.pk
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two tenants are compared at a time."""
+    monkeypatch.setattr(candidates, "MOST_TENANTS", 2)
+
+
+def crowd(count=4, **fields):
+    """So many tenants with a run each."""
+    return [rows.queued(rows.job(f"job-{n}", of=plain.tenant(f"t{n}")), **fields) for n in range(count)]
+
+
+@pytest.mark.django_db
+def test_a_due_run_is_found_behind_many_tenants_whose_runs_are_not_due(few):
+    crowd(5, not_before=timezone.now() + rows.HOUR)
+    due = rows.queued(rows.job("due", of=plain.tenant("last")))
+    assert rows.take(rows.node()).run.pk == due.pk
+
+
+@pytest.mark.django_db
+def test_a_due_run_is_found_behind_many_tenants_whose_jobs_are_blocked(few):
+    for run in crowd(5):
+        run.job.requires = ["a-graphics-card"]
+        run.job.save()
+    due = rows.queued(rows.job("due", of=plain.tenant("last")))
+    assert rows.take(rows.node()).run.pk == due.pk
+
+
+@pytest.mark.django_db
+def test_nothing_more_is_asked_when_the_first_tenants_have_runs_enough(few, django_assert_num_queries):
+    crowd(6)
+    line = Line(queue="default", slot="h/w1", passed=PassedOver(), due=timezone.now())
+    with transaction.atomic(), django_assert_num_queries(2 + 2 + 1):  # tenants, running; two heads; the lock
+        runs, were_all = line.lock_next(1)
+    assert (len(runs), were_all) == (1, False)
+
+
+@pytest.mark.django_db
+def test_runs_that_others_are_looking_at_are_passed_over(monkeypatch):
+    *held, free = crowd(3)
+    lock = Line._lock
+
+    def lock_all_but_held(self, which, params, **how):
+        return [run for run in lock(self, which, params, **how) if run not in held]
+
+    monkeypatch.setattr(Line, "_lock", lock_all_but_held)
+    monkeypatch.setattr(candidates, "fair_order", lambda heads, *rest, **how: sorted(heads, key=lambda each: each.run))
+    assert rows.take(rows.node()).run.pk == free.pk
+
+
+@pytest.mark.django_db
+def test_a_run_behind_many_blocked_jobs_is_reached_with_few_questions(monkeypatch):
+    monkeypatch.setattr(claim_module, "MOST_LOOKS", 8)
+    for number in range(60):
+        rows.queued(rows.job(f"blocked-{number}", priority=1))
+    Job.objects.update(requires=["a-graphics-card"])
+    free, other = rows.queued(rows.job("free")), rows.queued(rows.job("other"))
+    node = rows.node()
+    with CaptureQueriesContext(connection) as asked:
+        assert rows.take(node).run.pk == free.pk
+    assert len(asked) < 100
+    other.refresh_from_db()
+    assert (other.status, other.wait_reason) == ("queued", "")  # a wider look takes no more than was asked for

@@ -1,8 +1,11 @@
 """The claim: who runs what next."""
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
+from jobs.engine import claim as claim_module
+from jobs.engine.worker import Worker
 from jobs.models import Attempt, Run
 from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
 from tests.jobs.engine import rows
@@ -112,3 +115,55 @@ def test_a_run_that_was_cancelled_meanwhile_is_not_claimed(node):
     run = rows.queued(rows.job())
     Run.objects.filter(pk=run.pk).update(status=RunStatus.CANCELLED)
     assert rows.take(node) is None
+
+
+@pytest.fixture
+def worker(node, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    made = Worker(name="w1", queues=["default"], capacity=4)
+    made.node = node
+    return made
+
+
+def second_look(monkeypatch, instead):
+    """What happens at a claim's second look; the first one takes the run of a job and passes over its next."""
+    job = rows.job()
+    rows.queued(job), rows.queued(job)
+    look, seen = claim_module._look_at, []
+
+    def look_at(asking, wanted):
+        seen.append(wanted)
+        return look(asking, wanted) if len(seen) == 1 else instead()
+
+    monkeypatch.setattr(claim_module, "_look_at", look_at)
+
+
+def test_the_worker_knows_what_it_holds_before_the_claim_looks_further(worker, monkeypatch):
+    held: list[str] = []
+
+    def wait_for_a_lock():
+        held.extend(job.slug for job in worker.holdings.jobs())
+        return [], True
+
+    second_look(monkeypatch, wait_for_a_lock)
+    assert len(worker._claim("default", 2)) == 1
+    assert held == ["report"]
+
+
+def test_what_was_taken_is_executed_although_a_later_look_fails(worker, monkeypatch, caplog):
+    def lose_the_database():
+        raise OperationalError("server closed the connection unexpectedly")
+
+    second_look(monkeypatch, lose_the_database)
+    (taken,) = worker._claim("default", 2)
+    assert taken.run.status == RunStatus.RUNNING
+    assert "could not look further" in caplog.text
+
+
+def test_a_claim_that_took_nothing_says_that_it_failed(worker, monkeypatch):
+    def lose_the_database(*args):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(claim_module, "_look_at", lose_the_database)
+    with pytest.raises(OperationalError):
+        worker._claim("default", 2)

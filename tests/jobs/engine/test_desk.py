@@ -79,17 +79,18 @@ def test_a_failing_claim_loses_no_result(node):
     assert (served[0].written, str(served[0].unclaimed), status(finished)) == (True, "odd", RunStatus.SUCCEEDED)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_deadlock_is_tried_again(node, monkeypatch):
     finished = done(node, "a")
     errors = [OperationalError(1213, "Deadlock found"), OperationalError(1213, "Deadlock found")]
-    real = finish.finish_many
+    real = finish._locked
 
     def sometimes(items):
         if errors:
             raise errors.pop()
         return real(items)
 
-    monkeypatch.setattr(desk_module, "finish_many", sometimes)
+    monkeypatch.setattr(finish, "_locked", sometimes)
     served = serve(Desk(lambda queue, count: []), Turn(finished=finished))
     assert served == [Served(written=True)]
     assert Attempt.objects.get(pk=finished.attempt.pk).ended_at is not None

@@ -117,13 +117,13 @@ def test_an_interrupt_ends_the_script_early(worker, why, status):
     run = rows.queued(rows.job(script="sleep 30"))
 
     def interrupt():
-        while not worker.executions():
+        while not worker.holdings.executions():
             time.sleep(0.01)
         time.sleep(0.2)
         if why == Interrupt.CANCELLED:
             cancel_run(Run.objects.get(), actor=None)
         worker.is_draining = True
-        for execution in worker.executions():
+        for execution in worker.holdings.executions():
             execution.interrupt(why)
         connection.close()
 

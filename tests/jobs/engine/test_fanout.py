@@ -10,7 +10,7 @@ from jobs.engine import fanout
 from jobs.engine.finish import Ending, finish
 from jobs.engine.inputs import shard_variables
 from jobs.engine.invariants import INVARIANTS
-from jobs.models import Run, RunEvent, WorkerNode
+from jobs.models import JobRevision, Run, RunEvent, WorkerNode
 from jobs.scheduling.tick import tick
 from jobs.states import AttemptStatus, Origin, ReasonCode, RunStatus, WaitReason
 from tests.jobs import rows as job_rows
@@ -47,6 +47,18 @@ def end(claimed, status=AttemptStatus.SUCCEEDED):
 
 def findings():
     return [found for each in INVARIANTS for found in each.find(timezone.now())]
+
+
+def test_a_whole_that_cannot_be_read_fails_and_what_is_behind_it_runs(node):
+    job = sharded(priority=5)
+    JobRevision.objects.filter(job=job).update(definition={"name": "report", "kind": "of a later version"})
+    container, behind = rows.queued(job), rows.queued(rows.job("behind"))
+    assert rows.take(node).run.pk == behind.pk
+    container.refresh_from_db()
+    assert (container.status, container.reason_code) == (RunStatus.TECHNICAL_FAILURE, ReasonCode.BAD_DEFINITION)
+    assert "There is no job kind “of a later version”" in container.reason
+    assert container.ended_at is not None
+    assert findings() == []
 
 
 def test_a_claim_of_a_sharded_run_makes_its_parts_and_takes_the_first(node):

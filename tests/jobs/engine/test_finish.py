@@ -3,14 +3,17 @@
 import os
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
+from jobs.engine import finish as finish_module
 from jobs.engine import owners
-from jobs.engine.finish import Ending, finish
+from jobs.engine.finish import Ending, Finished, finish, finish_many
 from jobs.engine.reaper import reap, release_own_dead
-from jobs.models import Attempt, Run, RunEvent
+from jobs.models import Attempt, LogChunk, Run, RunEvent
 from jobs.runs import cancel_run
 from jobs.states import AttemptStatus, ReasonCode, RunStatus, WaitReason
+from tests.jobs import rows as plain
 from tests.jobs.engine import rows
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +120,20 @@ def test_a_restarted_worker_waits_for_a_script_the_ledger_does_not_know(claimed,
     owners.note(claimed.run.pk, claimed.attempt.number, 2**22 - 1)
     assert release_own_dead(fresh) == 1
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_the_last_chunks_are_written_although_a_rollback_gave_their_numbers_to_another_log(claimed, monkeypatch):
+    now = timezone.now()
+    chunk = LogChunk(attempt=claimed.attempt, seq=1, stream="stdout", at=now, text="last words")
+    finished = Finished(run=claimed.run, attempt=claimed.attempt, ending=SUCCESS, chunks=[chunk])
+
+    def fail(name):
+        raise OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(finish_module, "failpoint", fail)
+        finish_many([finished])
+    other = plain.attempt(plain.run(rows.job("other")))
+    plain.chunk(other, 1, "of another")
+    assert finish_many([finished]) == [True]
+    assert set(LogChunk.objects.values_list("text", flat=True)) == {"last words", "of another"}

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 from django.utils import timezone
 
 from jobs.engine.invariants import INVARIANTS
-from jobs.models import Attempt, Run, RunEvent
+from jobs.models import Attempt, Calendar, Run, RunEvent
 from jobs.scheduling.tick import tick
 from jobs.states import AttemptStatus, RunStatus
 from tests.jobs import rows as base
@@ -84,6 +85,18 @@ def test_a_fire_time_without_a_row_is_found():
     assert 2 not in broken()
     RunEvent.objects.all().delete()
     Run.objects.order_by("scheduled_for")[1].delete()
+    assert 2 in broken()
+
+
+def test_working_days_are_those_of_the_schedules_calendar():
+    job, start = rows.job(overlap="allow", overlap_limit=9), timezone.now() + timedelta(minutes=1)
+    sundays = Calendar.objects.create(tenant=job.tenant, slug="sundays", name="Sundays", workdays="7")
+    moments = {"at": start, "next_fire_at": start}
+    base.schedule(job, "1 12:00", kind="workday", timezone="UTC", calendar=sundays, **moments)
+    tick(start + timedelta(days=70))
+    assert Run.objects.count() >= 1
+    assert 2 not in broken()
+    Run.objects.update(scheduled_for=F("scheduled_for") - timedelta(days=1))
     assert 2 in broken()
 
 

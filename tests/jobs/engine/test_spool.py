@@ -1,11 +1,14 @@
 """Results on disk while the ledger is away."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from jobs.engine import execute
+from jobs.engine import finish as finish_module
+from jobs.engine import spool as spool_module
 from jobs.engine.desk import Desk, Served, Turn
 from jobs.engine.finish import Ending, Finished, finish
 from jobs.engine.spool import Spool
@@ -119,8 +122,70 @@ def test_a_slot_keeps_its_result_when_the_ledger_is_away(spool, finished):
     assert Run.objects.get().status == RunStatus.RUNNING
 
 
-def test_a_result_the_ledger_refuses_ends_as_a_plain_failure(spool, finished):
+def test_a_payload_the_ledger_refuses_is_dropped_and_the_outcome_stays(spool, finished):
     execute._hand_in(away(spool, ValueError("no JSON")), "default", finished)
     run = Run.objects.get()
-    assert run.reason_code == "internal"
+    assert (run.status, run.result, run.outputs) == (RunStatus.SUCCEEDED, None, {})
+    assert "could not be stored" in LogChunk.objects.get().text
     assert spool.attempts() == set()
+
+
+def test_an_end_the_ledger_refuses_altogether_is_a_plain_failure(spool, finished, monkeypatch):
+    monkeypatch.setattr(finish_module, "_settlement", once(finish_module._settlement, ValueError("odd")))
+    execute._hand_in(away(spool, ValueError("no JSON")), "default", finished)
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.reason_code) == (AttemptStatus.TECHNICAL_FAILURE, "internal")
+
+
+def once(real, error):
+    """`real`, but for its first call."""
+    errors = [error]
+
+    def call(*args):
+        if errors:
+            raise errors.pop()
+        return real(*args)
+
+    return call
+
+
+def test_a_kept_result_that_is_refused_stops_nobody(spool, finished, monkeypatch):
+    spool.keep(finished)
+    monkeypatch.setattr(spool_module, "finish_many", refused(DataError("what is this?")))
+    assert spool.replay() == 1
+    assert (Run.objects.get().status, Run.objects.get().result) == (RunStatus.SUCCEEDED, None)
+    assert spool.attempts() == set()
+
+
+def test_what_only_this_result_makes_the_ledger_drop_is_refused_in_the_end(spool, finished, monkeypatch):
+    spool.keep(finished)
+    monkeypatch.setattr(spool_module, "finish_many", refused(OperationalError(1153, "packet too large")))
+    for _time in range(2):
+        with pytest.raises(OperationalError):
+            spool.replay()
+    monkeypatch.setattr(spool_module, "_is_ledger_there", lambda: False)
+    with pytest.raises(OperationalError):
+        spool.replay()
+    monkeypatch.setattr(spool_module, "_is_ledger_there", lambda: True)
+    assert spool.replay() == 1
+    assert Run.objects.get().status == RunStatus.SUCCEEDED
+
+
+def refused(error):
+    def call(items):
+        raise error
+
+    return call
+
+
+def test_half_a_letter_is_kept_and_brought(spool, finished):
+    """json.dump in UTF-8 would not take it, and the run would be executed again."""
+    spool.keep(replace(finished, ending=replace(finished.ending, outputs={"half": "\ud83d"})))
+    assert spool.replay() == 1
+    assert Run.objects.get().status == RunStatus.SUCCEEDED
+
+
+def test_a_foreign_file_is_no_attempt(spool, finished, tmp_path):
+    spool.keep(finished)
+    (tmp_path / "spool" / "copy of 7.result.json").write_text("{}")
+    assert spool.attempts() == {finished.attempt.pk}

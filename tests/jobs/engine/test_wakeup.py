@@ -110,10 +110,10 @@ def test_a_run_that_no_slot_comes_for_is_given_back_by_the_sweep(settings, tmp_p
     worker.node = rows.node()
     rows.queued(rows.job("lonely"))
     claimed = rows.take(worker.node)
-    worker._held[claimed.attempt.pk] = claimed.run.job
+    worker.holdings.take([claimed])
     worker.hand_out("default", [claimed])  # without threads of its own
     for _look in range(2):
-        worker._orphans.release(worker.node, set(worker._held))
+        worker._orphans.release(worker.node, worker.holdings.attempts())
     assert Run.objects.get(pk=claimed.run.pk).status == RunStatus.QUEUED
 
 
@@ -165,7 +165,7 @@ def test_a_slot_that_is_promised_to_a_run_gets_no_other_one():
 
 
 def test_who_hands_in_a_run_is_free_for_the_next_one(monkeypatch):
-    monkeypatch.setattr("jobs.engine.desk._finish", lambda items: [True for _item in items])
+    monkeypatch.setattr("jobs.engine.desk.finish_many", lambda items: [True for _item in items])
     finished: Any = "a run's end"
     answers = serve([Turn(queue="default", finished=finished)], claimed=9, idle=0)
     assert [bool(answer.claimed) for answer in answers] == [True]

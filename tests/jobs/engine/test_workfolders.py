@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import pytest
+from django.db import InterfaceError
 
 from jobs.engine import workfolders
 from jobs.engine.finish import Ending, finish
@@ -60,3 +62,18 @@ def test_a_link_goes_and_what_it_points_at_stays(folder, tmp_path):
 
 def test_without_a_folder_there_is_nothing_to_do(folder):
     assert workfolders.sweep(folder) == 0
+
+
+def test_the_sweep_goes_on_after_a_connection_was_lost(folder, monkeypatch, caplog):
+    stop, seen = threading.Event(), []
+
+    def look(path):
+        seen.append(path)
+        if len(seen) == 2:
+            stop.set()
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(workfolders, "sweep", look)
+    workfolders.sweep_forever(folder, stop, every=0.001)
+    assert len(seen) == 2
+    assert "could not be looked for" in caplog.text

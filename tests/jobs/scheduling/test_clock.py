@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from kombu import pools
 
-from jobs import dbclock
+from jobs import dbclock, watchdog
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.scheduling import clock
 from jobs.scheduling.clock import LedgerScheduler, next_fire, next_retry, ring_for_waiting, seconds_until
@@ -229,3 +229,18 @@ def test_two_beats_share_the_work_and_wait_for_nobody():
     assert not Run.objects.filter(schedule__in=held).exists()
     assert tick(T0 + 60 * SECOND, ring=lambda queues: None).runs == 3
     assert Run.objects.count() == Schedule.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("code", "is_lost"), [(1213, False), (1205, False), (2006, True)])
+def test_a_deadlock_is_no_lost_database(beat, monkeypatch, code, is_lost):
+    lost = []
+
+    def fail():
+        raise OperationalError(code, "x")
+
+    monkeypatch.setattr(beat, "_ledger_tick", fail)
+    monkeypatch.setattr(watchdog.watch("beat"), "lost_database", lambda: lost.append(True))
+    monkeypatch.setattr(connection, "close", lambda: None)
+    assert beat.tick() == (1.0 if is_lost else clock.AFTER_DEADLOCK)
+    assert bool(lost) is is_lost

@@ -165,10 +165,10 @@ def test_a_worker_that_is_shut_down_gives_the_run_back(worker):
     rows.queued(rows.job(script="sleep 30"))
 
     def release():
-        while not worker.executions():
+        while not worker.holdings.executions():
             time.sleep(0.01)
         worker.is_draining = True
-        for execution in worker.executions():
+        for execution in worker.holdings.executions():
             execution.interrupt(Interrupt.RELEASED)
         connection.close()
 

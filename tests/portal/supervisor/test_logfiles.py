@@ -1,7 +1,10 @@
 """The processes' own log files are turned daily, and three earlier ones are kept."""
 
+import errno
 from datetime import date, timedelta
 from pathlib import Path
+
+import pytest
 
 from portal.supervisor.logfiles import KEEP, Turner
 
@@ -39,3 +42,17 @@ def test_an_empty_or_missing_log_is_left_alone(tmp_path: Path) -> None:
     log.touch()
     assert not turner.tend(log, DAY + timedelta(days=2))
     assert list(tmp_path.glob("web.log.*")) == []
+
+
+def test_a_log_on_a_full_disk_is_emptied_without_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, turner = tmp_path / "web.log", Turner()
+    log.write_text("yesterday\n")
+    turner.tend(log, DAY)
+
+    def fill(source: Path, target: Path) -> None:
+        target.write_text("half of")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("portal.supervisor.logfiles.shutil.copyfile", fill)
+    assert turner.tend(log, DAY + timedelta(days=1))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("web.log", "")]
