@@ -33,10 +33,19 @@ def event_of(incident: Incident, status: AlertStatus | None, trigger: Trigger, *
 
 
 def acknowledged(incident: Incident, at: datetime) -> None:
+    """That somebody looks after it."""
+    _to_all(incident, Trigger.ACKNOWLEDGED, f"acknowledged:{at.isoformat()}", at)
+
+
+def escalated(incident: Incident, key: str, at: datetime) -> None:
+    """That nobody answers; a channel that the step itself has told under this key is left out."""
+    _to_all(incident, Trigger.ESCALATED, key, at)
+
+
+def _to_all(incident: Incident, trigger: Trigger, key: str, at: datetime) -> None:
     """To everybody whose rule names it, of whichever of the incident's alerts; each channel once."""
     book = shelf.take([incident.tenant_id])[incident.tenant_id]
     members = incident.members.filter(left_at=None).select_related("status__rule__tenant", "status__job")
     for member in members.order_by("pk"):
-        key = f"acknowledged:{at.isoformat()}"
-        event = event_of(incident, member.status, Trigger.ACKNOWLEDGED, key=key, at=at)
+        event = event_of(incident, member.status, trigger, key=key, at=at)
         outbox.post(event, outbox.rules_for_alert(member.status.rule, event.target, book), book)

@@ -10,15 +10,18 @@ class AlertsConfig(AppConfig):
     verbose_name = _("Alerts")
 
     def ready(self) -> None:
-        """Have Celery's processes keep a post office, and hear of labels that change."""
+        """Have Celery's processes keep a post office, hear of labels that change, and add to definitions files."""
         from alerts import (
             books,
             celery_hooks,  # noqa: F401
         )
+        from alerts.yamlfile import ours
         from datasources import console_links
         from jobs import labels
+        from jobs.yamlfile import sections
 
         labels.listeners.append(books.changed)
+        sections.register(*ours.OURS)
         console_links.register(_alert_of_query)
 
 

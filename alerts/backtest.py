@@ -16,7 +16,7 @@ from typing import Any
 from alerts import evaluate, fold, noticefold, notices
 from alerts.baseline import LAST, Contract, Figures, suspicion
 from alerts.conditions import Summary
-from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, trigger_of
+from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, about, trigger_of
 from alerts.findings import DAY, LOOK_BACK, MOST_NEAR, WEEK, Finding, contract_of, expected_interval, look
 from alerts.happenings import Happening, ended, figures_of, outputs_of
 from alerts.letters import Event
@@ -171,7 +171,8 @@ class _Trial:
     report: Report
     past: _Memory = field(default_factory=_Memory)
     open: dict[str, int] = field(default_factory=dict)
-    told: set[tuple[Any, ...]] = field(default_factory=set)
+    opened_at: dict[int, datetime] = field(default_factory=dict)
+    told: dict[tuple[Any, ...], int] = field(default_factory=dict)  # where it is among the written
 
     def go(self, happenings: Iterable[Happening], *, dues: dict[int, datetime]) -> None:
         policy = evaluate.policy_of(self.asked.rule)
@@ -211,8 +212,8 @@ class _Trial:
     ) -> None:
         """As `alerts.evaluate` does, without its rows."""
         for effect in effects:
-            for incident, key in self._keys(effect, memory):
-                self._tell(effect, incident, key, finding, happening)
+            for seen, incident, key in self._seen(effect, memory):
+                self._tell(seen, incident, key, finding, happening)
         has_new_rows = finding is not None and finding.rows is not None and bool(finding.rows.new)
         if not has_new_rows or memory.state != AlertState.FIRING or any(isinstance(e, Opened) for e in effects):
             return
@@ -221,24 +222,24 @@ class _Trial:
                 opened = Opened(at=effect.at, signal_id=happening.id, state=effect.state, cause=effect.cause)
                 self._tell(opened, self.open[effect.cause], f"rows:{happening.id}", finding, happening)
 
-    def _keys(self, effect: Effect, memory: Memory) -> Iterator[tuple[int, str]]:
-        """The incidents that an effect is told of, and by which name."""
+    def _seen(self, effect: Effect, memory: Memory) -> Iterator[tuple[Effect, int, str]]:
+        """The incidents that an effect is told of, by which name, and the effect as each of them sees it."""
         if isinstance(effect, Opened):
             if effect.cause not in self.open:
                 self.report.incidents += 1
                 self.open[effect.cause] = self.report.incidents
-            yield self.open[effect.cause], f"{effect.state.value}:opened"
+                self.opened_at[self.report.incidents] = effect.at
+            yield effect, self.open[effect.cause], f"{effect.state.value}:opened"
         elif isinstance(effect, Resolved) and effect.cause in self.open:
-            yield self.open.pop(effect.cause), "recovered"
+            yield effect, self.open.pop(effect.cause), "recovered"
         elif isinstance(effect, Reminded) and effect.cause in self.open:
-            yield self.open[effect.cause], f"reminded:{effect.count}"
+            incident, policy = self.open[effect.cause], evaluate.policy_of(self.asked.rule)
+            yield effect, incident, evaluate.reminder_key(policy, self.opened_at[incident], effect.at)
         elif isinstance(effect, Flapping | Settled):
-            yield from self._flapping(effect, memory)
-
-    def _flapping(self, effect: Effect, memory: Memory) -> Iterator[tuple[int, str]]:
-        for problem in memory.incidents.values() or [Problem(AlertState.FIRING, self.asked.key)]:
-            if problem.cause in self.open:
-                yield self.open[problem.cause], f"{type(effect).__name__.lower()}:{effect.at.isoformat()}"
+            for problem in memory.incidents.values() or [Problem(AlertState.FIRING, self.asked.key)]:
+                if problem.cause in self.open:
+                    key = f"{type(effect).__name__.lower()}:{effect.at.isoformat()}"
+                    yield about(effect, problem.state), self.open[problem.cause], key
 
     def _tell(
         self, effect: Effect, incident: int, key: str, finding: Finding | None, happening: Happening | None
@@ -253,22 +254,27 @@ class _Trial:
             if trigger.value not in rule.triggers or not is_above(severity, floor_of(rule)):
                 continue
             for channel in channels_of(rule):
-                name = (incident, key, channel.pk)
-                if name in self.told:
-                    continue
-                self.told.add(name)
-                fate = fate_of(effect.at, severity, rule, channel, silence)
-                self.report.written.append(
-                    Sent(
-                        at=effect.at,
-                        trigger=trigger,
-                        rule=rule,
-                        channel=channel,
-                        fate=fate,
-                        sentence=words,
-                        run=happening.run.pk if happening else None,
-                    )
+                sent = Sent(
+                    at=effect.at,
+                    trigger=trigger,
+                    rule=rule,
+                    channel=channel,
+                    fate=fate_of(effect.at, severity, rule, channel, silence),
+                    sentence=words,
+                    run=happening.run.pk if happening else None,
                 )
+                self._write((incident, key, channel.pk), sent)
+
+    def _write(self, name: tuple[Any, ...], sent: Sent) -> None:
+        """One message to a channel, as the most urgent of the rules that lead there wants it."""
+        place = self.told.setdefault(name, len(self.report.written))
+        if place == len(self.report.written):
+            self.report.written.append(sent)
+            return
+        fate = self.report.written[place].fate
+        is_gone = fate.status == NotificationStatus.HELD and fate.at <= sent.at
+        if not is_gone and sent.fate.is_sooner_than(fate):
+            self.report.written[place] = sent
 
 
 def of_alert(asked: Question) -> Report:

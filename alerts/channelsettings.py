@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
@@ -38,7 +39,7 @@ def refusals(
     except UnknownKindError:
         words = _("There is no kind of channel named “%(kind)s” here: choose one of the list.")
         return [FieldError(path="kind", message=words % {"kind": channel.kind[:30]})]
-    errors = [*_fallback_problems(channel)]
+    errors = [*_fallback_problems(channel), *_language_problems(channel), *_unknown_secrets(transport, secrets)]
     try:
         clean = transport.Params.model_validate(dict(params)).model_dump(mode="json")
     except ValidationError as error:
@@ -118,6 +119,20 @@ def _fallback_problems(channel: Channel) -> list[FieldError]:
     except FieldErrors as refusal:
         return refusal.errors
     return []
+
+
+def _language_problems(channel: Channel) -> list[FieldError]:
+    known = [code for code, _name in settings.LANGUAGES]
+    if channel.language in known:
+        return []
+    words = _("Choose one of: %(choices)s.") % {"choices": ", ".join(known)}
+    return [FieldError(path="language", message=words)]
+
+
+def _unknown_secrets(transport: Transport, secrets: Mapping[str, str]) -> list[FieldError]:
+    words = _("There is no setting named “%(name)s” here: check the spelling, or remove it.")
+    names = [name for name in secrets if name not in secret_names(transport)]
+    return [FieldError(path=f"secrets.{name}", message=words % {"name": name[:60]}) for name in names]
 
 
 def _needed_again(stored: Channel, kind: str, params: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:

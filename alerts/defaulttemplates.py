@@ -5,7 +5,7 @@ They are templates as people write them, so that a form can offer one to start f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -16,13 +16,10 @@ from django.utils.translation import override
 
 from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, PORTAL_TRIGGERS, RUN_TRIGGERS, Trigger
 from alerts.templatevars import Plain
-from alerts.templating import Rendered, Template, TemplateError, parse, render_body, render_html, render_subject
+from alerts.templating import Template, TemplateError, parse, parse_subject, render_body, render_subject
 
 T = Trigger
 Lines = tuple[tuple[str | Promise, str], ...]  # (label, variable with filters); without a label the value alone
-DIGEST = "digest"
-TEST = "test"
-DRILL = "drill"
 
 SUBJECTS: Mapping[str, str | Promise] = {
     T.SUCCESS: _("{{ task_name }} succeeded"),
@@ -45,9 +42,6 @@ SUBJECTS: Mapping[str, str | Promise] = {
     T.ESCALATED: _("[{{ severity }}] Escalated: {{ incident_title }}"),
     T.OUTAGE: _("The portal: {{ sentence }}"),
     T.OUTAGE_OVER: _("The portal is back: {{ sentence }}"),
-    DIGEST: _('{{ event_count }} events: {{ rule_name }}{{ task_name|label:" " }}'),
-    TEST: _("Test of the channel"),
-    DRILL: _("Fire drill: this channel works"),
 }
 
 _OF_RUN: Lines = (
@@ -101,8 +95,6 @@ def _lines_of(trigger: str) -> Lines:
         return _OF_INCIDENT
     if trigger in PORTAL_TRIGGERS:
         return _OF_PORTAL
-    if trigger in (TEST, DRILL, DIGEST):
-        return ()
     return _OF_ALERT if trigger != T.RECOVERED else (*_OF_ALERT, *_OF_RUN[1:-1])
 
 
@@ -114,12 +106,6 @@ def _line(line: tuple[str | Promise, str]) -> str:
 
 
 def _rest(trigger: str) -> list[str]:
-    if trigger == DIGEST:
-        return ["{{ digest }}"]
-    if trigger == TEST:
-        return [_now("This is a test: whoever reads it gets the messages of this channel."), "{{ tenant }}"]
-    if trigger == DRILL:
-        return [_now("This is a drill, which shows that messages of this channel arrive. Nothing is wrong.")]
     if trigger in RUN_TRIGGERS:
         log = _now("The end of the log:")
         return [f'{{{{ execution_log_tail|lines:20|label:"\\n{log}\\n" }}}}']
@@ -134,7 +120,6 @@ class Written:
 
     subject: str
     body: str
-    html: str = ""
     is_cut: bool = False
     problem: str = ""
 
@@ -145,31 +130,26 @@ class Templates:
 
     subject: str = ""
     body: str = ""
-    html: str = ""
 
 
 def write(templates: Templates, trigger: str, values: Mapping[str, Plain], *, language: str, zone: tzinfo) -> Written:
     """The texts of a message. Never fails for a template: one that can't be used is replaced, and the body says so."""
     with override(language):
-        subject, bad_subject = _parsed(templates.subject, default_subject(trigger, language))
-        body, bad_body = _parsed(templates.body, default_body(trigger, language))
-        page, bad_page = _parsed(templates.html, "")
-        problem = bad_subject or bad_body or bad_page
+        subject, bad_subject = _parsed(templates.subject, default_subject(trigger, language), parse_subject)
+        body, bad_body = _parsed(templates.body, default_body(trigger, language), parse)
+        problem = bad_subject or bad_body
         note = _now("(A template of the rule could not be used: %(problem)s)") % {"problem": problem} if problem else ""
     line = render_subject(subject, values, language=language, zone=zone)
     text = render_body(body, values, language=language, zone=zone)
-    is_own_page = page and not problem
-    html = render_html(page, values, language=language, zone=zone) if is_own_page else Rendered(text="")
     return Written(
         subject=line.text,
         body=f"{text.text}\n\n{note}" if note else text.text,
-        html=html.text,
-        is_cut=line.is_cut or text.is_cut or html.is_cut,
+        is_cut=line.is_cut or text.is_cut,
         problem=problem,
     )
 
 
-def _parsed(own: str, default: str) -> tuple[Template, str]:
+def _parsed(own: str, default: str, parse: Callable[[str], Template]) -> tuple[Template, str]:
     """The template to use, and why it is not the own one."""
     try:
         return parse(own or default), ""

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext, override
 
+from alerts import letters
 from alerts.models import Notification
 from alerts.states import NotificationStatus, Severity
 from jobs.deadlocks import repeated_after_deadlock
@@ -52,7 +53,7 @@ def _combine(rows: Sequence[Notification]) -> None:
     if others:
         subject, body = digest_of([first, *others])
         worst = max(rows, key=lambda row: Severity(row.severity).rank).severity
-        facts = {**first.facts, "html": "", "events": [_fact(row) for row in [first, *others][:MOST_LISTED]]}
+        facts = {**_shared([first, *others]), "events": [_fact(row) for row in [first, *others][:MOST_LISTED]]}
         changes |= {"subject": subject, "body": body, "severity": worst, "facts": facts}
     Notification.objects.filter(pk=first.pk, status=N.HELD).update(**changes)
     why = said("It is part of the digest in message #%(number)s.") % {"number": first.pk}
@@ -62,8 +63,18 @@ def _combine(rows: Sequence[Notification]) -> None:
     )
 
 
+def _shared(rows: Sequence[Notification]) -> dict[str, object]:
+    """What is true of all of them. Of several incidents none is acknowledged by the button, and the board shows all."""
+    first, *others = [row.facts for row in rows]
+    absent = object()
+    same = {name: value for name, value in first.items() if all(one.get(name, absent) == value for one in others)}
+    if same.get("incident") is not None:
+        return {**same, "acknowledge_url": first.get("acknowledge_url", "")}  # each has its own, all of this incident
+    return {**same, "url": letters.address("/admin/alerts/incident/")}
+
+
 def _fact(row: Notification) -> dict[str, object]:
-    facts = {name: value for name, value in row.facts.items() if name not in ("html", "events")}
+    facts = {name: value for name, value in row.facts.items() if name != "events"}
     return {"at": row.happened_at.isoformat(), "subject": row.subject, "trigger": row.trigger, "facts": facts}
 
 

@@ -63,6 +63,8 @@ class Dispatcher:
         self._senders = Senders(hand_in=self._hand_in, done=self._done, most=most_threads)
         self._renewed_at = self._tended_at = 0.0
         self._paused: dict[int, tuple[float, int]] = {}  # channel → until when (boot clock), after how many failures
+        self._served: dict[int, int] = {}  # channel → the number of its last bag
+        self._bag_count = 0
         self._is_closing = False
 
     # --- the senders' side --------------------------------------------------------------------------------------------
@@ -164,6 +166,8 @@ class Dispatcher:
                 if each.receipt is not None:
                     self._paused.pop(each.parcel.channel, None)
                 continue
+            if each.is_about_its_people:
+                continue
             failures = self._paused.get(each.parcel.channel, (0.0, 0))[1] + 1
             pause = max(retries.pause_of(failures), each.error.retry_after or timedelta(0))
             self._paused[each.parcel.channel] = (each.ended + pause.total_seconds(), failures)
@@ -220,8 +224,9 @@ class Dispatcher:
                 bags=sum(bag.destination.id == row.pk for bag in bags),
                 slow=sum(bag.destination.id == row.pk for bag in slow),
                 is_failing=row.failing_since is not None,
-                is_paused=self._paused.get(row.pk, (0.0, 0))[0] > boot,
+                is_paused=self._is_paused(row, boot),
                 left=left.get(row.pk),
+                served=self._served.get(row.pk, 0),
             )
             for row in rows
         ]
@@ -230,8 +235,16 @@ class Dispatcher:
         busy = {"troubled": in_trouble, "quick": len(bags) - in_trouble, "all": len(bags)}
         return slots.share(states, busy=busy)
 
+    def _is_paused(self, channel: Channel, boot: float) -> bool:
+        """One that works again, or was changed since it failed, need not wait."""
+        if channel.failing_since is None:
+            self._paused.pop(channel.pk, None)
+        return self._paused.get(channel.pk, (0.0, 0))[0] > boot
+
     def _fill(self, channel: Channel, size: int, now: datetime) -> int:
         boot = dbclock.boot_seconds()
+        self._bag_count += 1
+        self._served[channel.pk] = self._bag_count  # also when others took it all: its turn is over
         parcels = leases.claim(channel.pk, size, now=now, sender=self.name)
         if not parcels:
             return 0

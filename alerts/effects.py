@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerts.states import NOTIFIABLE, TROUBLE, AlertState, Trigger
@@ -87,6 +87,13 @@ class Settled(Effect):
     state: AlertState
 
 
+def about(effect: Flapping | Settled, state: AlertState) -> Flapping | Settled:
+    """The effect as one incident sees it, which is about that state: an alert may have two."""
+    if isinstance(effect, Settled) and effect.state in NOTIFIABLE:
+        return replace(effect, state=state)
+    return effect
+
+
 def trigger_of(effect: Effect) -> Trigger | None:
     """What notification rules call it; None when it is nothing to tell of."""
     if effect.is_quiet:
@@ -100,5 +107,5 @@ def trigger_of(effect: Effect) -> Trigger | None:
     if isinstance(effect, Flapping):
         return Trigger.FIRING
     if isinstance(effect, Settled) and effect.state in NOTIFIABLE:  # otherwise `Resolved` comes with it
-        return Trigger.STILL_FIRING
+        return Trigger(effect.state.value)  # nobody may have been told: what opened while it flapped was quiet
     return None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from accounts.models import User
-from alerts import inbox, incidents, outbox, wording
+from alerts import announce, inbox, incidents, outbox, wording
 from alerts.announce import event_of
 from alerts.inbox import Letter
 from alerts.letters import Event
@@ -24,6 +25,7 @@ from alerts.states import Happened, IncidentStatus, NotificationStatus, Trigger
 from alerts.transports import TRANSPORTS
 from alerts.wording import say
 from portal.lib.plugins import UnknownKindError
+from portal.lib.said import said
 
 log = logging.getLogger(__name__)
 AGAIN = timedelta(minutes=1)  # after something went wrong
@@ -32,20 +34,25 @@ BATCH = 100
 
 def step_due(now: datetime) -> int:
     """Take the next step of every incident whose time has come."""
-    rows = Incident.objects.filter(next_step_at__lte=now, resolved_at=None).select_related("tenant", "escalation")
-    due = list(rows.order_by("next_step_at")[:BATCH])
+    due = list(Incident.objects.filter(next_step_at__lte=now, resolved_at=None).order_by("next_step_at")[:BATCH])
     books = shelf.take({incident.tenant_id for incident in due})
     for incident in due:
         try:
             with transaction.atomic():
                 _step(incident, books[incident.tenant_id], now)
+        except (OperationalError, InterfaceError):
+            raise
         except Exception:
             log.exception("An incident could not be escalated.", extra={"incident": incident.pk})
-            Incident.objects.filter(pk=incident.pk).update(next_step_at=now + AGAIN)
+            Incident.objects.filter(pk=incident.pk, resolved_at=None).update(next_step_at=now + AGAIN)
     return len(due)
 
 
-def _step(incident: Incident, book: Book, now: datetime) -> None:
+def _step(read: Incident, book: Book, now: datetime) -> None:
+    """Of the incident as it is under its lock: somebody may have answered since it was read."""
+    incident = Incident.objects.select_for_update().get(pk=read.pk)
+    if incident.resolved_at is not None or incident.next_step_at is None or incident.next_step_at > now:
+        return
     if incident.status == IncidentStatus.ACKNOWLEDGED:
         incidents.take_back(incident, at=now)  # its time is over
         return
@@ -57,8 +64,8 @@ def _step(incident: Incident, book: Book, now: datetime) -> None:
     if policy is None or not steps:
         Incident.objects.filter(pk=incident.pk).update(next_step_at=None)
         return
-    turn, place = divmod(incident.step_number, len(steps))
-    names = _tell(incident, steps[place], f"{turn}:{steps[place].number}", book, now)
+    place = incident.step_number % len(steps)
+    names = _tell(incident, steps[place], book, now)
     incidents.note(incident, Happened.ESCALATED, now, say("incident.escalated", step=place + 1, names=names))
     _arm_next(incident, policy, steps, now)
 
@@ -71,10 +78,11 @@ def _arm_next(incident: Incident, policy: EscalationPolicy, steps: list[Escalati
     Incident.objects.filter(pk=incident.pk).update(step_number=following, next_step_at=due)
 
 
-def _tell(incident: Incident, step: EscalationStep, key: str, book: Book, now: datetime) -> str:
-    """Who was told, in short."""
+def _tell(incident: Incident, step: EscalationStep, book: Book, now: datetime) -> str:
+    """Who was told, in short. A step is named by the moment it was planned for: after an interlude it comes again."""
+    planned = incident.next_step_at or now
     member = incident.members.filter(left_at=None).select_related("status__rule__tenant", "status__job").first()
-    name = f"step:{key}:{incident.opened_at.isoformat()}:{incident.acknowledged_at or ''}"
+    name = f"step:{step.number}:{planned.isoformat()}"
     event = event_of(incident, member.status if member else None, Trigger.ESCALATED, key=name, at=now)
     on_call = user_on_call(step.rota, now) if step.rota else None
     silence = book.silence(event.target, now)
@@ -84,8 +92,12 @@ def _tell(incident: Incident, step: EscalationStep, key: str, book: Book, now: d
     names = []
     for channel in step.channels.all():
         recipients = _addresses(channel.kind, on_call)
-        outbox.send_to(channel, event, rule=None, fate=fate, recipients=recipients)
-        names.append(f"{channel.name} ({on_call})" if recipients else channel.name)
+        message = outbox.send_to(channel, event, rule=None, fate=fate, recipients=recipients)
+        if message is not None and message.status != NotificationStatus.SUPPRESSED:
+            names.append(f"{channel.name} ({on_call})" if recipients else channel.name)
+    announce.escalated(incident, name, now)
+    if step.rota is not None and on_call is None:
+        _tell_that_nobody_is_on_call(step.rota, incident, now)
     if on_call is not None:
         _tell_person(on_call, incident, event)
         names.append(str(on_call))
@@ -116,6 +128,19 @@ def _tell_person(person: User, incident: Incident, event: Event) -> None:
     inbox.tell_people([person], letter, now=event.at, tenant=incident.tenant_id)
 
 
+def _tell_that_nobody_is_on_call(rota: OnCallRota, incident: Incident, now: datetime) -> None:
+    """On the incident's page and to the tenant's admins: only they can mend the rota."""
+    incidents.note(incident, Happened.ESCALATED, now, say("incident.nobody_on_call", rota=rota.name))
+    letter = Letter(
+        subject=said("Nobody is on call by the rota “%(rota)s”: an incident waits for somebody.") % {"rota": rota.name},
+        body=said("Open the rota and name members who still belong to the tenant."),
+        severity=incident.severity,
+        link=inbox.link_to(incident),
+        incident=incident.pk,
+    )
+    inbox.tell_admins(incident.tenant_id, letter, now=now)
+
+
 # --- who is on call ---------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +148,7 @@ def rota_of(row: OnCallRota) -> Rota:
     """The row as the pure rota; members by the id of their user."""
     overrides = tuple(
         Override(member=str(one.user_id), starts_at=one.starts_at, ends_at=one.ends_at)
-        for one in row.overrides.order_by("pk")
+        for one in sorted(row.overrides.all(), key=lambda one: one.pk)
     )
     wall = row.starts.astimezone(ZoneInfo(row.timezone)).replace(tzinfo=None)
     return Rota(
@@ -135,7 +160,30 @@ def rota_of(row: OnCallRota) -> Rota:
     )
 
 
-def user_on_call(row: OnCallRota, now: datetime) -> User | None:
-    """Who is on call; nobody when the rota is empty, has not begun, or names somebody who has left."""
+def has_zone(row: OnCallRota) -> bool:
+    """Whether this machine knows the rota's time zone: its data may be older, or the row may be damaged."""
+    try:
+        ZoneInfo(row.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def member_on_call(row: OnCallRota, now: datetime) -> int | None:
+    """The id of who is on call; None when the rota is empty or has not begun, or its time zone is not known."""
+    if not has_zone(row):
+        log.warning("The time zone of a rota is not known: nobody is on call.", extra={"rota": row.pk})
+        return None
     member = rota_of(row).on_call(now)
-    return User.objects.filter(pk=int(member), is_active=True).first() if member else None
+    return int(member) if member else None
+
+
+def user_on_call(row: OnCallRota, now: datetime) -> User | None:
+    """Who is on call; nobody, too, when it is somebody who has left the tenant."""
+    member = member_on_call(row, now)
+    return people_of(row.tenant_id).filter(pk=member).first() if member else None
+
+
+def people_of(tenant_id: int) -> QuerySet[User]:
+    """Who may be on call for the tenant: its active members."""
+    return User.objects.filter(memberships__tenant=tenant_id, is_active=True).distinct()

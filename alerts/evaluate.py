@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from alerts import fold, incidents, outbox
-from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, trigger_of
+from alerts.effects import Effect, Flapping, Joined, Opened, Reminded, Resolved, Settled, about, trigger_of
 from alerts.findings import NOTHING, Finding
 from alerts.incidents import Part
 from alerts.letters import Event
@@ -21,7 +21,7 @@ from alerts.policies import Policy
 from alerts.rowdiff import KeyedRow
 from alerts.shelf import Book, target_of
 from alerts.signals import Signal
-from alerts.states import AlertState, Happened, IncidentStatus, NotificationStatus, Severity, Trigger
+from alerts.states import OUTAGES, AlertState, Happened, IncidentStatus, NotificationStatus, Severity, Source, Trigger
 from alerts.wording import Sentence, say
 from jobs.models import Job, Run
 
@@ -61,14 +61,6 @@ def subject_of(rule: AlertRule, subject: str) -> str:
     return f"rule:{rule.pk}/{subject}"
 
 
-def status_of(rule: AlertRule, subject: str, *, job: Job | None, now: datetime) -> AlertStatus:
-    """The row of this rule and subject; a new one remembers nothing and awaits its first result from now on."""
-    status, _is_new = AlertStatus.objects.get_or_create(
-        rule=rule, subject=subject, defaults={"job": job, "state_at": now, "memory": Memory.new(now).to_json()}
-    )
-    return status
-
-
 def policy_of(rule: AlertRule) -> Policy:
     """One that can't be used any more is the plain one: an alert must not die of its settings."""
     try:
@@ -85,17 +77,19 @@ def feed(
 
     `changed` replaces parts of the memory first (`due_at`, when a schedule has moved).
     """
-    policy = policy_of(case.rule)
     memory = Memory.from_json(case.status.memory)
+    if signal.id and memory.seen.knows(signal):
+        return 0  # nothing follows from it, and no row is written for that
+    policy = policy_of(case.rule)
     if changed:
         memory = replace(memory, **changed)
     if due_at is not None:
         signal = replace(signal, facts={**signal.facts, "due_at": due_at.isoformat()})
     memory, effects = fold.step(policy, memory, signal)
     _remember(case, policy, memory, signal)
-    for effect in effects:
-        _carry_out(case, effect, memory)
-    _tell_of_new_rows(case, signal, effects)
+    opened = [_carry_out(case, effect, memory) for effect in effects]
+    if not any(opened):
+        _tell_of_new_rows(case, signal, effects)
     if case.messages:
         AlertStatus.objects.filter(pk=case.status.pk).update(notified_at=signal.at)
     return case.messages
@@ -163,21 +157,25 @@ def _row_values(row: KeyedRow, columns: list[str], at: datetime) -> dict[str, An
 # --- what follows -----------------------------------------------------------------------------------------------------
 
 
-def _carry_out(case: Case, effect: Effect, memory: Memory) -> None:
+def _carry_out(case: Case, effect: Effect, memory: Memory) -> bool:
+    """Whether it was told that something begins."""
     if isinstance(effect, Opened):
         incident, _is_new = incidents.join(case.part(effect.at, effect.cause, effect.state))
         _tell(case, effect, incident, key=f"{effect.state.value}:opened")
-    elif isinstance(effect, Joined):
+        return True
+    if isinstance(effect, Joined):
         incident, is_new = incidents.one_more(case.part(effect.at, effect.cause, effect.state))
         if is_new:  # a person had resolved it, and it is not over
             opened = Opened(at=effect.at, signal_id=effect.signal_id, state=effect.state, cause=effect.cause)
             _tell(case, opened, incident, key=f"{effect.state.value}:opened")
-    elif isinstance(effect, Resolved):
+        return is_new
+    if isinstance(effect, Resolved):
         _resolve(case, effect)
     elif isinstance(effect, Reminded):
         _remind(case, effect)
     elif isinstance(effect, Flapping | Settled):
         _flap(case, effect, memory)
+    return False
 
 
 def _resolve(case: Case, effect: Resolved) -> None:
@@ -185,8 +183,10 @@ def _resolve(case: Case, effect: Resolved) -> None:
     incident, is_over = incidents.leave(case.part(effect.at, effect.cause, effect.state))
     if incident is None or not is_over:
         return
-    for member in incident.members.select_related("status__rule").order_by("pk"):
-        _tell(case, effect, incident, key="recovered", rule=member.status.rule)
+    members = incident.members.select_related("status__rule__tenant", "status__job").order_by("pk")
+    for member in members:
+        other = member.status if member.status_id != case.status.pk else None
+        _tell(case, effect, incident, key="recovered", other=other)
 
 
 def _remind(case: Case, effect: Reminded) -> None:
@@ -196,8 +196,17 @@ def _remind(case: Case, effect: Reminded) -> None:
     is_snoozed = incident.snoozed_until is not None and incident.snoozed_until > effect.at
     if is_snoozed or incident.status == IncidentStatus.ACKNOWLEDGED:
         return
-    incidents.note(incident, Happened.REMINDED, effect.at)
-    _tell(case, effect, incident, key=f"reminded:{effect.count}:{incident.opened_at.isoformat()}")
+    key = reminder_key(policy_of(case.rule), incident.opened_at, effect.at)
+    if _tell(case, effect, incident, key=key):
+        incidents.note(incident, Happened.REMINDED, effect.at)
+
+
+def reminder_key(policy: Policy, opened_at: datetime, at: datetime) -> str:
+    """One for all alerts of the incident that remind as often; it never comes again, whatever happens in between."""
+    every = policy.repeat_every
+    if every is None:
+        return f"reminded:{at.isoformat()}"
+    return f"reminded:{every.total_seconds():g}:{(at - opened_at) // every}"
 
 
 def _flap(case: Case, effect: Flapping | Settled, memory: Memory) -> None:
@@ -210,14 +219,14 @@ def _flap(case: Case, effect: Flapping | Settled, memory: Memory) -> None:
         count = effect.count if isinstance(effect, Flapping) else 0
         words = say("incident.flapping", count=count) if is_flapping else say("incident.settled")
         incidents.note(incident, Happened.FLAPPING if is_flapping else Happened.SETTLED, effect.at, words)
-        _tell(case, effect, incident, key=f"{type(effect).__name__.lower()}:{effect.at.isoformat()}", words=words)
+        key = f"{type(effect).__name__.lower()}:{effect.at.isoformat()}"
+        _tell(case, about(effect, problem.state), incident, key=key, words=words)
 
 
 def _tell_of_new_rows(case: Case, signal: Signal, effects: list[Effect]) -> None:
     """A row-level alert that fires already tells of new rows, and of nothing but them."""
     rows = case.finding.rows
-    is_told = any(isinstance(effect, Opened) for effect in effects)
-    if rows is None or not rows.new or is_told or case.status.state != AlertState.FIRING:
+    if rows is None or not rows.new or case.status.state != AlertState.FIRING:
         return
     for effect in effects:
         if isinstance(effect, Joined) and not effect.is_quiet:
@@ -229,25 +238,32 @@ def _tell_of_new_rows(case: Case, signal: Signal, effects: list[Effect]) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """What is told, of which rule (a member of the incident; the case's own otherwise), in which words."""
+    """What is told, of which alert (`other`: another one of the incident; else the case's own), in which words."""
 
     trigger: Trigger
     at: datetime
     key: str
-    rule: AlertRule | None = None
+    other: AlertStatus | None = None
     words: Sentence | None = None
 
 
-def _tell(case: Case, effect: Effect, incident: Incident, **more: Any) -> None:
+def _tell(case: Case, effect: Effect, incident: Incident, **more: Any) -> int:
+    """How many messages are to go out."""
     trigger = trigger_of(effect)
-    if trigger is not None:
-        news = News(trigger=trigger, at=effect.at, **more)
-        event = event_of(case, incident, news)
-        rules = list(outbox.rules_for_alert(news.rule or case.rule, event.target, case.book))
-        made = outbox.post(event, rules, case.book)
-        case.messages += sum(each.status != NotificationStatus.SUPPRESSED for each in made)
-        if not made and trigger in NEWS:
-            _note_that_nobody_is_told(incident, effect.at)
+    if trigger is None:
+        return 0
+    news = News(trigger=trigger, at=effect.at, **more)
+    event = event_of(case, incident, news)
+    rules = list(outbox.rules_for_alert(news.other.rule if news.other else case.rule, event.target, case.book))
+    names = [trigger]
+    if event.alert_rule and event.alert_rule.source == Source.PORTAL and trigger in OUTAGES:
+        names.insert(0, OUTAGES[trigger])  # the same message, for who named it by this: a channel has it once
+    made = [one for name in names for one in outbox.post(replace(event, trigger=name), rules, case.book)]
+    told = sum(each.status != NotificationStatus.SUPPRESSED for each in made)
+    case.messages += told
+    if not told and trigger in NEWS:
+        _note_that_nobody_is_told(incident, effect.at)
+    return told
 
 
 NEWS = frozenset({Trigger.FIRING, Trigger.ERROR, Trigger.STALE, Trigger.NO_DATA})
@@ -255,27 +271,34 @@ NEWS = frozenset({Trigger.FIRING, Trigger.ERROR, Trigger.STALE, Trigger.NO_DATA}
 
 def _note_that_nobody_is_told(incident: Incident, at: datetime) -> None:
     """On the incident's page, so that it is no secret that it stays one."""
-    if not incident.notifications.exists():
-        incidents.note(incident, Happened.NOTIFIED, at, say("incident.nobody"))
+    messages = incident.notifications.order_by().values_list("status", flat=True)
+    if messages.exclude(status=NotificationStatus.SUPPRESSED).exists():
+        return
+    words = say("incident.kept_back" if messages.exists() else "incident.nobody")
+    if not incident.events.filter(what=Happened.NOTIFIED, said__key=words.key).exists():
+        incidents.note(incident, Happened.NOTIFIED, at, words)
 
 
 def event_of(case: Case, incident: Incident, news: News) -> Event:
     """As the outbox takes it."""
-    rule, rows = news.rule or case.rule, case.finding.rows
+    status, rule, job, run, finding = case.status, case.rule, case.job, case.run, case.finding
+    if news.other is not None:  # what was found now was found by the case's own
+        status, rule, job, run, finding = news.other, news.other.rule, news.other.job, None, NOTHING
+    rows = finding.rows
     return Event(
         tenant=rule.tenant,
         trigger=news.trigger,
         severity=Severity(incident.severity),
         at=news.at,
         key=news.key,
-        target=target_of(case.job, rule),
-        job=case.job,
-        run=case.run,
+        target=target_of(job, rule),
+        job=job,
+        run=run,
         alert_rule=rule,
-        status=case.status,
+        status=status,
         incident=incident,
-        sentence=news.words.stored if news.words else case.status.sentence,
-        evidence=case.finding.evidence or incident.evidence,
+        sentence=news.words.stored if news.words else status.sentence,
+        evidence=finding.evidence or incident.evidence,
         count=incident.count,
         new_rows=len(rows.new) if rows else None,
         resolved_rows=len(rows.resolved) if rows else None,

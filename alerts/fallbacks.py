@@ -79,6 +79,20 @@ def ancestors(row: Notification) -> list[Notification]:
     return found
 
 
+def descendants(ids: Iterable[int]) -> list[Notification]:
+    """What stands in for these, what stands in for that, and so on: the nearest first, with their channels' names."""
+    found: list[Notification] = []
+    level = list(ids)
+    for _step in range(LONGEST_CHAIN):
+        rows = Notification.objects.filter(stands_in_for__in=level).select_related("channel").order_by("pk")
+        below = list(rows.only("status", "stands_in_for", "channel__name"))
+        if not below:
+            break
+        found += below
+        level = [one.pk for one in below]
+    return found
+
+
 def _stand_in(row: Notification, channel: Channel, *, keeps_recipients: bool, now: datetime) -> Notification:
     return Notification(
         tenant_id=row.tenant_id,
@@ -170,9 +184,11 @@ def settle_relatives(sent: Iterable[Notification], names: Mapping[int, str], *, 
     for channel, ids in above.items():
         why = _("It was taken over by “%(name)s”.") % {"name": names.get(channel, "")}
         _settle_upwards(ids, why)
-    needless = Notification.objects.filter(stands_in_for__in=rows, status=N.PENDING)
+    queued = [one.pk for one in descendants([row.pk for row in rows]) if one.status == N.PENDING]
+    needless = Notification.objects.filter(pk__in=queued, status=N.PENDING)
     words = _("The channel it would have stood in for has delivered it.")
-    needless.update(status=N.SUPPRESSED, why=words.source)
+    if queued:
+        needless.update(status=N.SUPPRESSED, why=words.source)
 
 
 def _settle_upwards(ids: set[int], why: str) -> None:
@@ -196,14 +212,7 @@ def settle_taken_over(ids: Iterable[int], why: str) -> None:
 
 def sent_stand_in(row: Notification) -> Notification | None:
     """The stand-in that was sent for it, however far down the chain."""
-    level = [row.pk]
-    for _step in range(LONGEST_CHAIN):
-        found = list(Notification.objects.filter(stands_in_for__in=level).select_related("channel"))
-        sent = next((one for one in found if one.status == N.SENT), None)
-        if sent is not None or not found:
-            return sent
-        level = [one.pk for one in found]
-    return None
+    return next((one for one in descendants([row.pk]) if one.status == N.SENT), None)
 
 
 def tell_of_loss(row: Notification, *, now: datetime) -> bool:
@@ -211,7 +220,7 @@ def tell_of_loss(row: Notification, *, now: datetime) -> bool:
     if row.trigger == TEST:
         return False
     family = [row, *ancestors(row)]
-    below = Notification.objects.filter(stands_in_for__in=[one.pk for one in family])
+    below = descendants([one.pk for one in family])
     if any(one.status in UNDELIVERED or one.status == N.SENT for one in [*family[1:], *below]):
         return False
     channel = Channel.objects.get(pk=row.channel_id)

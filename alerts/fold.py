@@ -53,6 +53,12 @@ def wakes_at(policy: Policy, memory: Memory) -> datetime | None:
     return found[0] if found else None
 
 
+def goes_stale(policy: Policy, memory: Memory, at: datetime) -> bool:
+    """Whether time, up to then, makes it stale."""
+    due = _dues(policy, memory).get(STALE)
+    return due is not None and due <= at
+
+
 def _next_due(policy: Policy, memory: Memory) -> tuple[datetime, str] | None:
     dues = _dues(policy, memory)
     return min(((max(at, memory.clock), what) for what, at in dues.items()), default=None, key=lambda due: due[0])

@@ -16,6 +16,7 @@ from jobs.states import TERMINAL, AttemptStatus, Origin, RunStatus
 KNOWN_FROM = ("revision", "job", "job__tenant", "schedule", "tenant")
 LARGE = ("result", "params", "revision__definition")  # read only of runs whose rules want them
 CHUNK = 500
+MOST_DIGITS = 15  # of a count of rows
 OUTPUTLESS = frozenset({"sql"})  # kinds whose log says little about what they did
 
 
@@ -105,7 +106,8 @@ def figures_of(run: Run, output_bytes: int | None) -> Figures:
     """A successful run in figures."""
     seconds = (run.ended_at - run.started_at).total_seconds() if run.started_at and run.ended_at else None
     count = str(run.outputs.get("row_count", "")) if isinstance(run.outputs, dict) else ""
-    return Figures(seconds=seconds, row_count=int(count) if count.isdecimal() else None, output_bytes=output_bytes)
+    is_count = count.isdecimal() and len(count) <= MOST_DIGITS  # a script may write anything
+    return Figures(seconds=seconds, row_count=int(count) if is_count else None, output_bytes=output_bytes)
 
 
 def history_before(run: Run) -> list[Figures]:

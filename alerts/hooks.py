@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from jobs import runs
 from jobs.models import Run
 from jobs.runparams import RunParamsError
 from jobs.states import Origin
+from portal.lib import plainjson
 from portal.lib.crypto import CryptoError
 from portal.lib.encrypted import seal, unseal
 from portal.lib.said import said as _
 
 COLUMN = "secret_encrypted"
 LARGEST_BODY = 256 * 1024
-MOST_CALLS = 60  # a minute, for one webhook
+MOST_CALLS = 60  # a minute, for one webhook: signed ones; of the others as many are kept
 MINUTE = timedelta(minutes=1)
 DEEPEST = 20
 
@@ -99,7 +99,7 @@ def accept(hook: IncomingHook | None, call: Call) -> Run:
     except (signing.HookRefusedError, CryptoError) as error:
         _keep_refused(hook, call, str(error))
         raise CallRefusedError(401, _("The call was not accepted.")) from None
-    if _calls_lately(hook, call.at) >= MOST_CALLS:
+    if _calls_lately(hook, call.at, is_signed=True) >= MOST_CALLS:
         words = _("More than %(count)d calls came within a minute: call less often.")
         raise CallRefusedError(429, words % {"count": MOST_CALLS})
     return _started(hook, call, replay_key)
@@ -155,7 +155,7 @@ def read_params(param_map: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if not param_map:
         return {}
     try:
-        content = json.loads(body)
+        content = plainjson.read(body)
     except (ValueError, RecursionError):
         raise CallRefusedError(400, _("The body must be JSON: parameters are read from it.")) from None
     found = {}
@@ -181,13 +181,15 @@ def _value_at(content: Any, path: str) -> Any:
     return content
 
 
-def _calls_lately(hook: IncomingHook, at: datetime) -> int:
-    return HookCall.objects.filter(at__gt=at - MINUTE, hook=hook).count()
+def _calls_lately(hook: IncomingHook, at: datetime, *, is_signed: bool) -> int:
+    """Signed ones have a replay key. The others anybody can make: they must not count against those with the secret."""
+    rows = HookCall.objects.filter(at__gt=at - MINUTE, hook=hook, replay_key__isnull=not is_signed)
+    return rows.count()
 
 
 def _keep_refused(hook: IncomingHook, call: Call, why: str, *, replay_key: str | None = None) -> None:
     """A flood of wrong calls fills no table: of one minute as many are kept as may be accepted."""
-    if _calls_lately(hook, call.at) >= MOST_CALLS:
+    if _calls_lately(hook, call.at, is_signed=replay_key is not None) >= MOST_CALLS:
         return
     try:
         with transaction.atomic():

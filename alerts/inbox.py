@@ -116,6 +116,7 @@ def mark_read(user: User, *, now: datetime, ids: Iterable[int] | None = None) ->
 
 def prune(now: datetime) -> int:
     """Delete what was read long ago, and what nobody will read any more; bounded, so call it again."""
-    old = Q(read_at__lt=now - READ_KEPT) | Q(read_at=None, created_at__lt=now - UNREAD_KEPT)
-    ids = list(InboxMessage.objects.filter(old).order_by("pk").values_list("pk", flat=True)[:MOST_PRUNED])
+    read = InboxMessage.objects.filter(read_at__lt=now - READ_KEPT).order_by("read_at")
+    unread = InboxMessage.objects.filter(read_at=None, created_at__lt=now - UNREAD_KEPT).order_by("created_at")
+    ids = [key for old in (read, unread) for key in old.values_list("pk", flat=True)[:MOST_PRUNED]]
     return InboxMessage.objects.filter(pk__in=ids).delete()[0] if ids else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -61,7 +61,11 @@ def join(part: Part) -> tuple[Incident, bool]:
     """The open incident of this cause with the alert as a part of it; and whether it was opened just now."""
     found = Incident.objects.select_for_update().filter(open_key=part.open_key).first()
     if found is None:
-        incident = _open(part)
+        try:
+            with transaction.atomic():
+                incident = _open(part)
+        except IntegrityError:  # another alert has opened it a moment ago
+            return join(part)
         _take_in(incident, part)
         return incident, True
     if _take_in(found, part):
@@ -100,14 +104,14 @@ def leave(part: Part) -> tuple[Incident | None, bool]:
     return incident, True
 
 
-def forget(status: AlertStatus, at: datetime) -> None:
-    """The alert takes no part in anything any more: its rule was changed or enabled anew."""
+def forget(status: AlertStatus, at: datetime, why: Sentence | None = None) -> None:
+    """The alert takes no part in anything any more: its rule was changed or enabled anew, unless `why` says else."""
     for member in IncidentMember.objects.filter(status=status, left_at=None).select_related("incident"):
         incident = Incident.objects.select_for_update().get(pk=member.incident_id)
         IncidentMember.objects.filter(pk=member.pk).update(left_at=at)
         if incident.status in UNRESOLVED and not incident.members.filter(left_at=None).exists():
             _close(incident, at)
-            note(incident, Happened.RESOLVED, at, say("incident.renewed", rule=status.rule.name))
+            note(incident, Happened.RESOLVED, at, why or say("incident.renewed", rule=status.rule.name))
 
 
 def current(part: Part) -> Incident | None:

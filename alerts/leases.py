@@ -19,7 +19,7 @@ from alerts import fallbacks
 from alerts.models import DeliveryAttempt, Notification
 from alerts.parcels import COLUMNS, Parcel, parcel_of
 from alerts.retries import DELAYS, GIVE_UP
-from alerts.states import NotificationStatus
+from alerts.states import NotificationStatus, Severity
 from jobs.deadlocks import repeated_after_deadlock
 from jobs.engine import statements
 from jobs.ledgersql import insert_many, update_many
@@ -27,6 +27,7 @@ from portal.lib.said import said
 
 LONGEST_LEASE = timedelta(seconds=40)  # messages are sooner elsewhere than runs
 MOST_REAPED = 500
+LOOK_AHEAD = 200  # messages of a channel, for critical ones
 FEW_DEATHS = 2  # a message may take so many senders with it before it has to wait
 N = NotificationStatus
 
@@ -94,16 +95,17 @@ def lease() -> timedelta:
 
 @repeated_after_deadlock
 def claim(channel: int, count: int, *, now: datetime, sender: str) -> list[Parcel]:
-    """Up to `count` due messages of the channel that nobody else looks at, each with token + 1 and an open try."""
-    lock = statements.for_update(skip_locked=True)
-    tail = (
-        "WHERE status = 'pending' AND channel_id = %s AND not_before <= %s"
-        f" ORDER BY not_before, id LIMIT {int(count)}{lock}"
-    )
+    """Up to `count` due messages of the channel that nobody else looks at, each with token + 1 and an open try.
+
+    The critical ones among the next LOOK_AHEAD go first.
+    """
     with transaction.atomic():
-        rows = statements.rows(Notification, COLUMNS, tail, [channel, statements.moment(now)])
+        rows = _oldest(channel, count, now)
         if not rows:
             return []
+        if len(rows) == count:  # there may be more behind them
+            rows = [*_urgent(channel, count, now, but=rows), *rows]
+            rows = sorted(rows, key=lambda row: row.severity != Severity.CRITICAL)[:count]
         update_many(
             Notification,
             ["id"],
@@ -115,6 +117,27 @@ def claim(channel: int, count: int, *, now: datetime, sender: str) -> list[Parce
         tries = [(row.pk, row.tries + 1) for row in rows]
         insert_many(DeliveryAttempt, ["notification", "number"], tries, same={"sender": sender, "started_at": now})
     return [parcel_of(row, token=row.token + 1, number=row.tries + 1) for row in rows]
+
+
+_WAITING = "WHERE status = 'pending' AND channel_id = %s AND not_before <= %s"
+
+
+def _oldest(channel: int, count: int, now: datetime) -> list[Notification]:
+    tail = f"{_WAITING} ORDER BY not_before, id LIMIT {int(count)}{statements.for_update(skip_locked=True)}"
+    return statements.rows(Notification, COLUMNS, tail, [channel, statements.moment(now)])
+
+
+def _urgent(channel: int, count: int, now: datetime, *, but: Sequence[Notification]) -> list[Notification]:
+    """Critical ones further back. `notification_due` knows no severity: it is walked for LOOK_AHEAD rows, unlocked."""
+    text = f"SELECT id, severity FROM alerts_notification {_WAITING} ORDER BY not_before, id LIMIT {LOOK_AHEAD}"  # noqa: S608 - constants
+    known = {row.pk for row in but}
+    found = statements.values(text, [channel, statements.moment(now)])
+    ids = [key for key, severity in found if severity == Severity.CRITICAL and key not in known][:count]
+    if not ids:
+        return []
+    lock = statements.for_update(skip_locked=True)
+    tail = f"{_WAITING} AND id IN {statements.places(ids)} ORDER BY not_before, id{lock}"
+    return statements.rows(Notification, COLUMNS, tail, [channel, statements.moment(now), *ids])
 
 
 @repeated_after_deadlock

@@ -90,7 +90,6 @@ def variables(event: Event, *, ack_url: str = "") -> dict[str, Plain]:
         "severity": str(event.severity.label),
         "sentence": wording.render(event.sentence),
         "threshold_count": event.count,
-        "event_count": 1,
         "time": event.at,
         "tenant": event.tenant.name,
         "labels": ", ".join(f"{name}={value}" if value else name for name, value in event.target.labels.items()),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from alerts import channelhealth, fallbacks, leases, retries
 from alerts.models import Channel, DeliveryAttempt, Notification
@@ -84,16 +85,25 @@ def _not_all(each: Outcome, *, now: datetime, began_ended: tuple[datetime, datet
 def fail(
     row: Notification, error: DeliveryError, *, number: int, now: datetime, began_ended: tuple[datetime, datetime]
 ) -> int:
-    """Keep the try, and go on later, on another channel too, or never. The row is being sent, and locked or guarded."""
+    """Keep the try, and go on later, on another channel too, or never. 1 when the message was still held.
+
+    The first update is guarded and locks the row, before anything follows from the failure.
+    """
     problem = stored_sentence(error.sentence)
-    _keep_try(row, number, began_ended, is_ok=False, problem=problem)
     first_failed_at = row.first_failed_at or now
-    changes: dict[str, object] = {"first_failed_at": first_failed_at, "lease_until": None, "why": problem}
-    changes |= _after_failure(row, error, now=now, first_failed_at=first_failed_at)
-    held = Notification.objects.filter(pk=row.pk, status=N.SENDING).update(**changes)
-    if held and changes["status"] == N.DEAD:
+    if not _held(row).update(first_failed_at=first_failed_at, lease_until=None, why=problem):
+        return 0
+    _keep_try(row, number, began_ended, is_ok=False, problem=problem)
+    changes = _after_failure(row, error, now=now, first_failed_at=first_failed_at)
+    _held(row).update(**changes)
+    if changes["status"] == N.DEAD:
         fallbacks.tell_of_loss(row, now=now)
-    return held
+    return 1
+
+
+def _held(row: Notification) -> QuerySet[Notification]:
+    """The row while nobody else has claimed it since it was read."""
+    return Notification.objects.filter(pk=row.pk, token=row.token, status=N.SENDING)
 
 
 def _partly(
@@ -101,7 +111,6 @@ def _partly(
 ) -> int:
     """The others have it: it goes on for those alone whom another try may reach."""
     problem = stored_sentence(_refusals(receipt))
-    _keep_try(row, number, began_ended, is_ok=True, problem=problem, receipt=receipt.remote_id[:LONGEST_RECEIPT])
     changes: dict[str, object] = {"lease_until": None, "why": problem}
     at = None
     if receipt.to_retry:
@@ -109,10 +118,12 @@ def _partly(
         changes |= {"first_failed_at": first_failed_at, "recipients": list(receipt.to_retry)}
         at = retries.next_try(number, now=now, first_failed_at=first_failed_at, luck=_luck())
     changes |= {"status": N.SENT, "sent_at": began_ended[1]} if at is None else {"status": N.PENDING, "not_before": at}
-    held = Notification.objects.filter(pk=row.pk, token=row.token, status=N.SENDING).update(**changes)
-    if held and at is None:
+    if not _held(row).update(**changes):
+        return 0
+    _keep_try(row, number, began_ended, is_ok=True, problem=problem, receipt=receipt.remote_id[:LONGEST_RECEIPT])
+    if at is None:
         after_sending([row.pk], now=now)
-    return held
+    return 1
 
 
 def _keep_try(row: Notification, number: int, began_ended: tuple[datetime, datetime], **columns: object) -> None:
@@ -158,9 +169,8 @@ def _note_health(tried: Sequence[Outcome], *, now: datetime) -> None:
     """The last outcome of each channel decides: a try that failed late says more than one that succeeded before."""
     last: dict[int, Outcome] = {}
     for each in sorted(tried, key=lambda one: one.ended):
-        if each.parcel.recipients and each.error is not None and each.error.is_permanent:
-            continue  # it may be about these people alone
-        last[each.parcel.channel] = each
+        if not each.is_about_its_people:
+            last[each.parcel.channel] = each
     good = {channel for channel, each in last.items() if each.error is None}
     bad = {channel: each.error for channel, each in last.items() if each.error is not None}
     if good:

@@ -51,8 +51,11 @@ def feed(rule: NotificationRule, happening: Happening, book: Book) -> int:
     policy = policy_of(rule)
     if policy is None:
         return 0
-    row, _is_new = NoticeMemory.objects.get_or_create(rule=rule, job=happening.run.job)
-    memory, tells = noticefold.step(policy, noticefold.NoticeMemory.from_json(row.memory), signal_of(happening))
+    row, _is_new = NoticeMemory.objects.select_for_update().get_or_create(rule=rule, job=happening.run.job)
+    before = noticefold.NoticeMemory.from_json(row.memory)
+    memory, tells = noticefold.step(policy, before, signal_of(happening))
+    if memory == before:
+        return 0  # a run that takes too long is seen every few seconds
     NoticeMemory.objects.filter(pk=row.pk).update(memory=memory.to_json())
     return sum(len(outbox.post(event_of(tell, happening), [rule], book)) for tell in tells)
 

@@ -10,11 +10,12 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from alerts import channels, inbox
+from alerts import channels, inbox, retention
 from alerts.clockwork import pass_time
 from alerts.consume import consume
 from alerts.dispatch import Dispatcher
@@ -23,8 +24,9 @@ from jobs import dbclock
 
 log = logging.getLogger(__name__)
 
-# What is done in turn, each answering how much it did: [(its name in OfficeTurn, the function)].
-PASSES: list[tuple[str, Callable[[], int]]] = [("consume", consume), ("pass_time", pass_time)]
+# What is done in turn: [(its name in OfficeTurn, the function)]. Each answers how much it did, or None when another
+# process had its turn: who only waits has done nothing, and must not hide that nobody does it.
+PASSES: list[tuple[str, Callable[[], int | None]]] = [("consume", consume), ("pass_time", pass_time)]
 
 DISPATCH = "dispatch"
 IDLE_SECONDS = 1.0
@@ -81,11 +83,15 @@ class Office:
         for name, function in list(PASSES):
             if self._stopping.is_set():
                 break
-            counts.append(_guarded(name, function))
-            if counts[-1] is not None:
-                self._turns.was_done(name)
+            counts.append(_guarded(name, partial(self._make, name, function)))
         self._chores()
         return None if None in counts else sum(filter(None, counts))
+
+    def _make(self, name: str, function: Callable[[], int | None]) -> int:
+        done = function()
+        if done is not None:
+            self._turns.was_done(name)
+        return done or 0
 
     def _chores(self) -> None:
         """What has time."""
@@ -95,6 +101,7 @@ class Office:
             now = dbclock.now()
             channels.drill(now)
             inbox.prune(now)
+            retention.keep_up(now)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

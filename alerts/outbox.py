@@ -25,6 +25,8 @@ from alerts.states import NotificationStatus, Severity
 from alerts.wording import Sentence, say
 
 LONGEST_KEY = 150
+URGENCY = (NotificationStatus.PENDING, NotificationStatus.HELD, NotificationStatus.SUPPRESSED)
+SILENCED, QUIET = "notice.silenced", "notice.quiet"  # why a message was never meant to go out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,11 @@ class Fate:
     at: datetime
     why: Mapping[str, Any] = field(default_factory=dict)
     digest_key: str = ""
+
+    def is_sooner_than(self, other: Fate) -> bool:
+        """Whether people have it earlier: at once, then held (the shortest time first), then not at all."""
+        mine, others = URGENCY.index(self.status), URGENCY.index(other.status)
+        return mine < others or (mine == others and self.status == NotificationStatus.HELD and self.at < other.at)
 
 
 def rules_for_alert(rule: AlertRule, target: Target, book: Book) -> QuerySet[NotificationRule]:
@@ -47,17 +54,21 @@ def rules_for_alert(rule: AlertRule, target: Target, book: Book) -> QuerySet[Not
 
 
 def post(event: Event, rules: Iterable[NotificationRule], book: Book) -> list[Notification]:
-    """Write the messages of those rules that name the trigger; those that exist already are left alone."""
-    made = []
+    """Write the messages of those rules that name the trigger, each as its most urgent rule wants it.
+
+    Those that exist already are left alone, unless they wait, or were not meant to go out, and now shall sooner.
+    """
     silence = book.silence(event.target, event.at)
+    wanted: dict[str, tuple[Fate, NotificationRule, Channel]] = {}
     for rule in rules:
         if event.trigger.value not in rule.triggers or not is_above(event.severity, floor_of(rule)):
             continue
         for channel in rule.channels.all():
-            message = send_to(channel, event, rule=rule, fate=fate_of(event.at, event.severity, rule, channel, silence))
-            if message is not None:
-                made.append(message)
-    return made
+            fate, key = fate_of(event.at, event.severity, rule, channel, silence), dedupe_key(event, rule, channel)
+            if key not in wanted or fate.is_sooner_than(wanted[key][0]):
+                wanted[key] = (fate, rule, channel)
+    made = [send_to(channel, event, rule=rule, fate=fate) for fate, rule, channel in wanted.values()]
+    return [message for message in made if message is not None]
 
 
 def send_to(
@@ -68,10 +79,11 @@ def send_to(
     fate: Fate,
     recipients: tuple[str, ...] = (),
 ) -> Notification | None:
-    """One message for one channel; None when it exists already."""
+    """One message for one channel; None when it exists already and can't go out sooner."""
     key = dedupe_key(event, rule, channel, recipients)
-    if Notification.objects.filter(dedupe_key=key).exists():
-        return None
+    found = Notification.objects.filter(dedupe_key=key).order_by().only("status", "not_before", "why").first()
+    if found is not None:
+        return _hasten(found, event, rule, fate)
     message = Notification.objects.create(
         tenant=event.tenant,
         dedupe_key=key,
@@ -95,6 +107,42 @@ def send_to(
     return message
 
 
+def _hasten(message: Notification, event: Event, rule: NotificationRule | None, fate: Fate) -> Notification | None:
+    """What an earlier rule or alert held back goes out as this one wants it; None when it stays as it is."""
+    if not _is_held_back(message):
+        return None
+    before = Fate(status=NotificationStatus(message.status), at=message.not_before)
+    if not fate.is_sooner_than(before):
+        return None
+    held = Notification.objects.filter(pk=message.pk, status=before.status, not_before=before.at, sent_at=None)
+    changed = held.update(
+        trigger=event.trigger,
+        severity=event.severity,
+        rule=rule,
+        alert_rule=event.alert_rule,
+        job=event.job,
+        run=event.run,
+        status=fate.status,
+        not_before=fate.at,
+        digest_key=fate.digest_key,
+        why=dict(fate.why),
+        happened_at=event.at,
+    )
+    if not changed:
+        return None  # it is on its way
+    message = Notification.objects.select_related("channel").get(pk=message.pk)
+    _write(message, event, rule, message.channel)
+    return message
+
+
+def _is_held_back(message: Notification) -> bool:
+    """By a silence or by its rule's hours: not because it is told in another message, or nobody needs it any more."""
+    if message.status == NotificationStatus.HELD:
+        return True
+    is_meant = isinstance(message.why, dict) and message.why.get("key") in (SILENCED, QUIET)
+    return message.status == NotificationStatus.SUPPRESSED and is_meant
+
+
 def _write(message: Notification, event: Event, rule: NotificationRule | None, channel: Channel) -> None:
     """Its texts: the signed link in them names the message."""
     link = ""
@@ -103,7 +151,7 @@ def _write(message: Notification, event: Event, rule: NotificationRule | None, c
         link = letters.acknowledge_address(event.incident, message.pk, recipient)
     written = letters.compose(event, rule, channel.language, ack_url=link)
     message.subject, message.body = written.subject[:300], written.body
-    message.facts = {**letters.facts(event), "acknowledge_url": link, "html": written.html}
+    message.facts = {**letters.facts(event), "acknowledge_url": link}
     message.save(update_fields=["subject", "body", "facts", "updated_at"])
 
 
@@ -119,10 +167,10 @@ def fate_of(
 ) -> Fate:
     """Silences go before quiet hours, quiet hours before digests."""
     if silence is not None:
-        return suppressed(at, say("notice.silenced", until_at=silence.ends_at))
+        return suppressed(at, say(SILENCED, until_at=silence.ends_at))
     delivery, problem = delivery_of(at, severity, rule)
     if delivery.action == Action.DROP:
-        return suppressed(at, say("notice.quiet"))
+        return suppressed(at, say(QUIET))
     if delivery.action == Action.SEND:
         return Fate(status=NotificationStatus.PENDING, at=at, why=problem.stored if problem else {})
     key = f"{rule.pk}:{channel.pk}:{delivery.at.isoformat()}" if rule.digest else ""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from alerts.baseline import Figures, is_too_long
@@ -47,8 +48,20 @@ def running_too_long(now: datetime) -> list[Happening]:
     """The running runs of jobs that some rule watches for that."""
     runs = Run.objects.filter(status=RunStatus.RUNNING, parent=None, started_at__lte=now - YOUNGEST)
     concerned = runs.filter(_watched()).select_related(*KNOWN_FROM).order_by("pk")[:MOST]
-    found = (too_long(run, history_before(run), now) for run in concerned)
+    found = (_looked_at(run, now) for run in concerned)
     return [each for each in found if each is not None]
+
+
+def _looked_at(run: Run, now: datetime) -> Happening | None:
+    """One whose history can't be weighed harms no other."""
+    try:
+        with transaction.atomic():
+            return too_long(run, history_before(run), now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("Whether a run takes too long is not known.", extra={"run": run.pk})
+        return None
 
 
 def _watched() -> Q:

@@ -35,7 +35,8 @@ def _is_number(value: str) -> str:
     return value.strip()
 
 
-def _is_zone(value: str) -> str:
+def is_zone(value: str) -> str:
+    """The name; ValueError with a sentence when there is no such time zone."""
     if value not in zone_names():
         raise ValueError(_("There is no time zone “%(name)s”: write one such as Asia/Shanghai.") % {"name": value[:60]})
     return value
@@ -55,7 +56,7 @@ def _is_not_negative(value: timedelta) -> timedelta:
 
 LooseText = Annotated[str, BeforeValidator(_as_text)]
 NumberText = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_number)]  # exact: no float comes between
-ZoneName = Annotated[str, AfterValidator(_is_zone)]
+ZoneName = Annotated[str, AfterValidator(is_zone)]
 Positive = AfterValidator(_is_positive)
 NotNegative = AfterValidator(_is_not_negative)
 

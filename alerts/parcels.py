@@ -56,6 +56,11 @@ class Outcome:
     receipt: Receipt | None = None
     error: DeliveryError | None = None
 
+    @property
+    def is_about_its_people(self) -> bool:
+        """It was refused for good and had recipients of its own: that says nothing of the channel."""
+        return bool(self.parcel.recipients) and self.error is not None and self.error.is_permanent
+
 
 def destination_of(channel: Channel) -> Destination:
     try:
@@ -86,9 +91,9 @@ def parcel_of(row: Notification, *, token: int, number: int) -> Parcel:
 
 
 def message_of(row: Notification) -> Message:
-    """Of `facts`, "html" is for those who show it, "url" and "acknowledge_url" become links."""
+    """Of `facts`, "url" and "acknowledge_url" become links."""
     facts = dict(row.facts)
-    html, acknowledge = str(facts.pop("html", "")), str(facts.get("acknowledge_url") or "")
+    acknowledge = str(facts.get("acknowledge_url") or "")
     actions: tuple[Action, ...] = ()
     if acknowledge:
         with override(row.language):
@@ -97,7 +102,6 @@ def message_of(row: Notification) -> Message:
         delivery_id=str(row.delivery_id),
         subject=row.subject,
         body=row.body,
-        html=html,
         at=row.happened_at,
         severity=row.severity,
         trigger=row.trigger,

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 from django.conf import settings
-from django.db import transaction
 from django.utils.translation import override
 
 from accounts.models import User
-from alerts import evaluate, inbox
+from alerts import evaluate, inbox, standing
+from alerts.consume import guarded
 from alerts.evaluate import Case, subject_of
 from alerts.findings import Finding
 from alerts.inbox import Letter
 from alerts.models import AlertRule
-from alerts.shelf import shelf
+from alerts.shelf import Book, shelf
 from alerts.signals import Signal, SignalKind, Verdict
 from alerts.states import Severity, Source
 from alerts.wording import Sentence, say
 from jobs.models import Outage
 from jobs.outages import DISK_PREFIX, QUEUE_PREFIX
 
-log = logging.getLogger(__name__)
 BATCH = 50
 ANY_QUEUE, ANY_DISK = "queues", "disk"
 
@@ -69,18 +69,25 @@ def _tell(outage: Outage, *, is_over: bool, now: datetime) -> None:
     if outage.subject.startswith(DISK_PREFIX):
         key = "outage.room" if is_over else "outage.full"
     words = say(key, subject=outage.subject, began_at=outage.began_at, ended_at=outage.ended_at or now)
+    verdict = Verdict.GOOD if is_over else Verdict.BAD
+    finding = Finding(verdict=verdict, sentence=words, value=float(not is_over))
     for rule in rules:
-        try:
-            with transaction.atomic():
-                status = evaluate.status_of(rule, outage.subject, job=None, now=outage.noticed_at)
-                finding = Finding(
-                    verdict=Verdict.GOOD if is_over else Verdict.BAD, sentence=words, value=float(not is_over)
-                )
-                case = Case(rule=rule, status=status, book=books[rule.tenant_id], finding=finding)
-                evaluate.feed(case, signal_of(subject_of(rule, outage.subject), outage, is_over=is_over))
-        except Exception:
-            log.exception("An outage could not be told.", extra={"alert_rule": rule.pk, "outage": outage.pk})
+        about = {"alert_rule": rule.pk, "outage": outage.pk}
+        crashed = guarded(partial(_feed, rule, outage, books[rule.tenant_id], finding, is_over=is_over), about=about)
+        if crashed is not None:
+            broken = Finding(verdict=Verdict.BROKEN, sentence=say("any.crashed", kind=rule.source, cause=crashed))
+            guarded(partial(_feed, rule, outage, books[rule.tenant_id], broken, is_over=is_over), about=about)
     _tell_the_platform(outage, words, is_over=is_over, now=now)
+
+
+def _feed(rule: AlertRule, outage: Outage, book: Book, finding: Finding, *, is_over: bool) -> int:
+    found = standing.take(rule, outage.subject, job=None, now=outage.noticed_at)
+    if found is None:
+        return 0
+    rule, status = found
+    case = Case(rule=rule, status=status, book=book, finding=finding)
+    signal = signal_of(subject_of(rule, outage.subject), outage, is_over=is_over)
+    return evaluate.feed(case, replace(signal, verdict=finding.verdict))
 
 
 def _tell_the_platform(outage: Outage, words: Sentence, *, is_over: bool, now: datetime) -> None:

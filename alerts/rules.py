@@ -9,6 +9,7 @@ from accounts.models import User
 from alerts import books, clockwork, incidents
 from alerts.models import AlertRule, AlertStatus
 from jobs import dbclock
+from jobs.deadlocks import repeated_after_deadlock
 
 # Columns that say what is looked at and when it is bad: with others an old finding means nothing any more.
 LOOKED_AT = frozenset(
@@ -44,6 +45,7 @@ def disable_rule(rule: AlertRule, *, actor: User | None) -> bool:
     return _switch(rule, False, actor)
 
 
+@repeated_after_deadlock
 def delete_rule(rule: AlertRule, *, actor: User | None) -> None:
     """Its part in open incidents is over first: nobody else could ever end it."""
     books.require(actor, "delete", rule)
@@ -52,6 +54,7 @@ def delete_rule(rule: AlertRule, *, actor: User | None) -> None:
         books.delete(rule, actor=actor)
 
 
+@repeated_after_deadlock
 def _switch(rule: AlertRule, is_enabled: bool, actor: User | None) -> bool:
     books.require(actor, "change", rule)
     with transaction.atomic():
@@ -79,5 +82,5 @@ def _begin(rule: AlertRule) -> None:
 
 def _leave_incidents(rule: AlertRule) -> None:
     now = dbclock.now()
-    for status in AlertStatus.objects.select_for_update().filter(rule=rule):
+    for status in AlertStatus.objects.select_for_update().filter(rule=rule).order_by("pk"):
         incidents.forget(status, now)

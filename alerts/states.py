@@ -100,6 +100,7 @@ UNDELIVERED = frozenset({N.PENDING, N.HELD, N.SENDING})
 SETTLED = frozenset({N.SENT, N.DEAD, N.SUPPRESSED})
 
 # Sending → pending is a try that failed, or a sender that died; dead → pending is somebody who sends it again.
+# Suppressed → pending or held: another rule, or another alert of the incident, wants it told after all.
 NOTIFICATION_TRANSITIONS: dict[NotificationStatus | None, frozenset[NotificationStatus]] = {
     None: frozenset({N.PENDING, N.HELD, N.SUPPRESSED}),
     N.PENDING: frozenset({N.SENDING, N.SUPPRESSED, N.DEAD}),
@@ -107,7 +108,7 @@ NOTIFICATION_TRANSITIONS: dict[NotificationStatus | None, frozenset[Notification
     N.SENDING: frozenset({N.SENT, N.PENDING, N.DEAD}),
     N.SENT: frozenset(),
     N.DEAD: frozenset({N.PENDING}),
-    N.SUPPRESSED: frozenset(),
+    N.SUPPRESSED: frozenset({N.PENDING, N.HELD}),
 }
 
 
@@ -145,6 +146,7 @@ RUN_REMARKS = frozenset({T.LATE, T.TOO_LONG, T.SUSPICIOUS})  # … and any of th
 RUN_TRIGGERS = RUN_ENDS | RUN_REMARKS
 ALERT_TRIGGERS = frozenset({T.FIRING, T.STILL_FIRING, T.RECOVERED, T.ERROR, T.STALE, T.NO_DATA})
 INCIDENT_TRIGGERS = frozenset({T.ACKNOWLEDGED, T.ESCALATED})
-PORTAL_TRIGGERS = frozenset({T.OUTAGE, T.OUTAGE_OVER})
+OUTAGES = {T.FIRING: T.OUTAGE, T.RECOVERED: T.OUTAGE_OVER}  # what else an alert about the portal itself is
+PORTAL_TRIGGERS = frozenset(OUTAGES.values())
 EXECUTED = frozenset({T.SUCCESS, T.BUSINESS_FAILURE, T.TECHNICAL_FAILURE, T.TIMEOUT})  # the job's own doing
 OF_A_JOB = RUN_TRIGGERS | {T.RECOVERED}  # what a rule of a job may name

@@ -84,8 +84,6 @@ VARIABLES: dict[str, Variable] = _table(
     ("incident_url", _("The incident's page"), "https://portal.example.com/admin/alerts/incident/12/change/"),
     ("ack_url", _("A link that acknowledges the incident"), "https://portal.example.com/alerts/acknowledge/…/"),
     ("owner", _("Who takes care of the incident"), "Li Wei"),
-    ("event_count", _("How many events the message is about"), 1),
-    ("digest", _("One line for each event of a digest"), "09:00 Daily revenue: technical failure\n09:05 Stock: lost"),
     ("time", _("When it happened"), datetime.fromisoformat("2026-01-31T09:02:05+00:00")),
     ("tenant", _("The tenant's name"), "Demo"),
     ("labels", _("The labels, such as team=payments"), "team=payments, urgent"),

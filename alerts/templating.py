@@ -13,13 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Annotated
 
 from django.utils.functional import Promise
-from django.utils.html import escape, format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from pydantic import AfterValidator
 
 from alerts.templatevars import (
     FILTERS,
@@ -28,9 +25,7 @@ from alerts.templatevars import (
     Plain,
     Table,
     argument_problem,
-    left_out,
     shown,
-    shown_rows,
 )
 from portal.lib.text import cleaned, cut
 
@@ -70,6 +65,7 @@ class Place:
 
 
 Template = tuple[str | Place, ...]
+SECRET = {"ack_url"}  # whoever has it may do what it says
 
 
 def parse(text: str, *, longest: int = LONGEST_BODY_TEMPLATE) -> Template:
@@ -89,6 +85,17 @@ def parse(text: str, *, longest: int = LONGEST_BODY_TEMPLATE) -> Template:
         position = end
     parts.append(text[position:])
     return tuple(part for part in parts if part)
+
+
+def parse_subject(text: str) -> Template:
+    """The same for a subject: one line, without what only who gets the message may have."""
+    if len(text.strip().splitlines()) > 1:
+        raise TemplateError(_("A subject is one line: remove the line break."))
+    template = parse(text.strip(), longest=LONGEST_SUBJECT_TEMPLATE)
+    if SECRET & names_in(template):
+        words = _("Put the link that acknowledges into the text: whoever may look at messages reads their subjects.")
+        raise TemplateError(words)
+    return template
 
 
 def _place(text: str, opened: re.Match[str]) -> tuple[Place, int]:
@@ -149,25 +156,6 @@ def _line_of(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-# --- validation
-
-
-def _checked_subject(text: str) -> str:
-    if "\n" in text.strip() or "\r" in text.strip():
-        raise ValueError(_("A subject is one line: remove the line break."))
-    parse(text, longest=LONGEST_SUBJECT_TEMPLATE)
-    return text.strip()
-
-
-def _checked_body(text: str) -> str:
-    parse(text)
-    return text.replace("\r\n", "\n")
-
-
-SubjectTemplate = Annotated[str, AfterValidator(_checked_subject)]
-BodyTemplate = Annotated[str, AfterValidator(_checked_body)]
-
-
 def names_in(template: Template) -> set[str]:
     """The variables a template mentions."""
     return {part.name for part in template if isinstance(part, Place)}
@@ -198,16 +186,6 @@ def render_body(template: Template, values: Mapping[str, Plain], *, language: st
     return Rendered(text=fitted.text, is_cut=was_cut or fitted.is_cut)
 
 
-def render_html(template: Template, values: Mapping[str, Plain], *, language: str, zone: tzinfo) -> Rendered:
-    """As HTML: the template's own text stays as it is, every value is escaped, a table becomes one.
-
-    Empty, and cut, when it would be longer than LONGEST_BODY: half of a page is none.
-    """
-    text, was_cut = _joined(template, values, language=language, zone=zone, longest=LONGEST_BODY, is_html=True)
-    is_too_long = was_cut or len(text.encode()) > LONGEST_BODY
-    return Rendered(text="" if is_too_long else text, is_cut=is_too_long)
-
-
 def _joined(
     template: Template,
     values: Mapping[str, Plain],
@@ -215,13 +193,12 @@ def _joined(
     language: str,
     zone: tzinfo,
     longest: int,
-    is_html: bool = False,
 ) -> tuple[str, bool]:
     """The text up to a size, and whether there was more."""
     pieces: list[str] = []
     size = 0
     with override(language):
-        for piece in _pieces(template, values, zone, is_html):
+        for piece in _pieces(template, values, zone):
             pieces.append(piece[: longest - size])
             size += len(piece)
             if size > longest:
@@ -229,16 +206,13 @@ def _joined(
     return "".join(pieces), False
 
 
-def _pieces(template: Template, values: Mapping[str, Plain], zone: tzinfo, is_html: bool) -> Iterator[str]:
+def _pieces(template: Template, values: Mapping[str, Plain], zone: tzinfo) -> Iterator[str]:
     for part in template:
         if isinstance(part, str):
             yield part
             continue
         value = _filtered(part, _in_zone(values.get(part.name), zone))
-        if is_html:
-            yield _table_html(value) if isinstance(value, Table) else escape(_text_of(value)).replace("\n", "<br>\n")
-        else:
-            yield _text_of(value)
+        yield _text_of(value)
 
 
 def _filtered(place: Place, value: Plain) -> Plain:
@@ -262,14 +236,3 @@ def _in_zone(value: Plain, zone: tzinfo) -> Plain:
     if isinstance(value, str):
         return str.__str__(value)  # what a subclass holds, not what it makes of itself
     raise TypeError(f"{type(value).__name__} is no plain value of a template.")
-
-
-def _table_html(table: Table) -> str:
-    cell = "border:1px solid #d1d5db;padding:4px 8px;text-align:left"
-    head = format_html_join("", '<th style="{}">{}</th>', ((cell, name) for name in table.columns[:20]))
-    rows = [format_html_join("", '<td style="{}">{}</td>', ((cell, text) for text in row)) for row in shown_rows(table)]
-    body = format_html_join("", "<tr>{}</tr>", ((row,) for row in rows))
-    more = left_out(table)
-    foot = format_html("<p>{}</p>", more) if more else ""
-    whole = '<table style="border-collapse:collapse"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>{}'
-    return str(format_html(whole, head, body, foot))

@@ -17,6 +17,7 @@ from alerts import backtest, outbox
 from alerts.backtest import Question, Report, Sent
 from alerts.conditions import Summary
 from alerts.models import AlertRule, NotificationRule
+from alerts.rulechecks import TABLE_KINDS
 from alerts.shelf import Book, selector_of, shelf, target_of
 from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, PORTAL_TRIGGERS, RUN_TRIGGERS, Source, Trigger
 from jobs import dbclock
@@ -27,7 +28,6 @@ DAYS = (7, 30, 90)
 USUAL = 30
 MOST_JOBS = 20
 MOST_SECONDS = 10.0
-TABLE_KINDS = frozenset({"sql"})  # of jobs whose run gives a table
 
 
 @dataclass(frozen=True, kw_only=True)

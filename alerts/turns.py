@@ -1,16 +1,44 @@
-"""When each pass of the post office was last made, by whichever office, so that silence can be told."""
+"""Whose turn it is in a pass of the post office, and when each was last made, so that silence can be told.
+
+A turn is a locked row, for one transaction. A process that dies gives it back; from one whose host is gone, or that
+stands still in the middle of the transaction, the database takes it after `LONGEST_IDLE`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from alerts.models import OfficeTurn
 from jobs import dbclock
 
 TURN_EVERY = timedelta(seconds=15)  # how often it is written
 SILENCE = timedelta(minutes=2)
+LONGEST_IDLE = timedelta(seconds=60)  # without a statement, in the transaction that has the turn
+
+
+def take_turn(name: str) -> bool:
+    """Lock the turn until the transaction ends; False when another process has it."""
+    _limit_idleness()
+    OfficeTurn.objects.get_or_create(name=name)
+    rows = OfficeTurn.objects.filter(name=name)
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    return rows.first() is not None
+
+
+def _limit_idleness() -> None:
+    """MySQL knows no such limit: there a host that is gone keeps its turn as long as `wait_timeout` says."""
+    seconds = int(LONGEST_IDLE.total_seconds())
+    if connection.vendor == "postgresql":
+        statement = f"SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'"
+    elif connection.vendor == "mysql" and getattr(connection, "mysql_is_mariadb", False):
+        statement = f"SET SESSION idle_transaction_timeout = {seconds}"
+    else:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 class Turns:

@@ -1,10 +1,12 @@
-"""The page behind the link of a message: who has it may acknowledge this one incident, and see no more than its title.
+"""The page behind the link of a message: who has it may acknowledge this one incident, and see what was found.
 
-A GET only shows the page: mail scanners and chat previews follow links. The POST acts, once.
+A GET only shows the page: mail scanners and chat previews follow links. The POST acts while the incident is open. The
+link is worth nothing once an acknowledgement was taken back: later messages bring their own.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +20,7 @@ from alerts import incidents, wording
 from alerts.incidents import IncidentRefusedError, Person
 from alerts.models import Incident
 from alerts.signing import Link, LinkError, read_acknowledge_token
-from alerts.states import UNRESOLVED, IncidentStatus
+from alerts.states import UNRESOLVED, Happened, IncidentStatus
 from jobs import dbclock
 
 
@@ -30,9 +32,12 @@ def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
         link = read_acknowledge_token(token)
     except LinkError as error:
         return _page(request, problem=str(error.sentence), status=410 if error.is_expired else 404)
-    incident = Incident.objects.select_related("tenant").filter(pk=link.incident).first()
+    incident = Incident.objects.select_related("tenant").filter(pk=link.incident, tenant__is_active=True).first()
     if incident is None:
         return _page(request, problem=_("This incident does not exist any more."), status=404)
+    if _is_outdated(link, incident):
+        words = _("The acknowledgement was taken back after this message: use the link of a later one, or log in.")
+        return _page(request, problem=words, status=410)
     done = problem = ""
     if request.method == "POST":
         try:
@@ -42,6 +47,12 @@ def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
             problem = str(error)
         incident.refresh_from_db()
     return _page(request, incident=incident, done=done, problem=problem)
+
+
+def _is_outdated(link: Link, incident: Incident) -> bool:
+    """The signature knows whole seconds: a link that was made in the second of the event is good."""
+    after = link.signed_at + timedelta(seconds=1)
+    return incident.events.filter(what=Happened.REOPENED, at__gte=after).exists()
 
 
 def _person(request: HttpRequest, link: Link, incident: Incident) -> Person:

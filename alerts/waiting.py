@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from alerts.memory import Memory
 from alerts.models import AlertRule
-from jobs.models import Job, Outage, Run, Schedule
+from jobs.models import Job, Outage, Run, RunEvent, Schedule
 from jobs.outages import Subject
 from jobs.queries.activity import next_starts
-from jobs.states import ACTIVE, Origin, ReasonCode, RunStatus
+from jobs.states import ACTIVE, TERMINAL, Origin, ReasonCode, RunStatus
 
 # What the calendar or people have left out is not awaited.
 LEFT_OUT = frozenset({ReasonCode.CALENDAR, ReasonCode.FROZEN, ReasonCode.JOB_DISABLED, ReasonCode.TENANT_DISABLED})
@@ -32,7 +32,7 @@ def moved_due_at(rule: AlertRule, job: Job, memory: Memory, now: datetime) -> da
     if memory.due_at is None:
         return None
     awaited = memory.due_at - rule.result_grace
-    if job.archived_at is not None or not job.is_enabled or not job.tenant.is_active:
+    if not is_awaited(job):
         return None
     runs = Run.objects.filter(job=job, origin=Origin.SCHEDULE, parent=None, scheduled_for__gte=awaited - SLACK)
     run = runs.order_by("scheduled_for", "pk").first()
@@ -42,6 +42,17 @@ def moved_due_at(rule: AlertRule, job: Job, memory: Memory, now: datetime) -> da
     if run is None and start is not None and start <= now:
         return memory.due_at  # nobody has decided it yet: beat is away
     return start + rule.result_grace if start else None
+
+
+def has_unread_end(job: Job) -> bool:
+    """Whether a run of the job has ended and nobody has looked at it yet."""
+    unread = RunEvent.objects.filter(processed_at=None, new__in=TERMINAL, run__job=job, run__parent=None)
+    return unread.order_by().exists()
+
+
+def is_awaited(job: Job) -> bool:
+    """Whether anything can come of the job at all."""
+    return job.archived_at is None and job.is_enabled and job.tenant.is_active
 
 
 def cause_of_silence(job: Job | None, subject: str) -> str:
@@ -58,7 +69,5 @@ def _is_left_out(run: Run) -> bool:
 
 
 def _next_start(job: Job) -> datetime | None:
-    rows = Schedule.objects.filter(job=job, is_enabled=True, next_fire_at__isnull=False).select_related(
-        "job", "calendar"
-    )
+    rows = Schedule.objects.filter(job=job, is_enabled=True, next_fire_at__isnull=False)
     return next((at for at, _schedule in next_starts(rows.select_related("job", "calendar"))), None)

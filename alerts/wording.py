@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -135,12 +136,16 @@ SENTENCES = {
     "incident.left": _("%(rule)s is over."),
     "incident.recovered": _("%(rule)s has recovered."),
     "incident.renewed": _("%(rule)s was changed or enabled anew, and begins again."),
+    "incident.job_deleted": _("The job was deleted: nothing of it is watched any more."),
+    "incident.unconcerned": _("%(rule)s no longer concerns %(job)s: its labels or category were changed."),
     "incident.flapping": _("It changed %(count)s times: until it calms down nothing more is sent."),
     "incident.settled": _("It has not changed for a while; what happens is told again."),
     "incident.snoozed": _("Nothing is sent until %(until_at)s."),
     "incident.owner": _("%(name)s looks after it."),
     "incident.escalated": _("Step %(step)s: %(names)s"),
     "incident.nobody": _("Nobody was told: no notification rule names this alert. Add one, or choose a channel."),
+    "incident.nobody_on_call": _("Nobody is on call by the rota “%(rota)s”; the admins are told."),
+    "incident.kept_back": _("Nobody was told: a silence or quiet hours keep every message back."),
     "notice.silenced": _("A silence lasts until %(until_at)s."),
     "notice.quiet": _("It came in quiet hours, which drop it."),
     "notice.held": _("It is held back until %(until_at)s."),
@@ -217,7 +222,8 @@ def _shown(name: str, value: Any) -> Any:
     if name == "subject":
         return outages.label(str(value))
     if name.endswith("_at") and isinstance(value, str):
-        return reasons.time_text(datetime.fromisoformat(value))
+        # Its zone too: such a sentence is read in mail, far from a page that names one.
+        return f"{reasons.time_text(datetime.fromisoformat(value))} {timezone.get_current_timezone()}"
     if name.endswith("_seconds"):
         return format_duration(timedelta(seconds=value))
     return value

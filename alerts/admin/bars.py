@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -43,7 +42,7 @@ def days(found: Sequence[tuple[date, int, int]]) -> SafeString:
 
 
 def _short(day: date) -> str:
-    return date_format(day, "SHORT_DATE_FORMAT")
+    return day.isoformat()  # as every other date of the portal
 
 
 def _words(day: date, bad: int, sent: int) -> str:

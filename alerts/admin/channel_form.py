@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -18,7 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from alerts import channelsettings
+from alerts import channelsettings, lengths
 from alerts.admin.blocks import Block
 from alerts.admin.durations import DurationField
 from alerts.models import Channel
@@ -34,7 +33,6 @@ else:
 
 KEEP = gettext_lazy("Set; leave empty to keep it.")
 NOT_SET = gettext_lazy("Not set.")
-SHORTEST_DRILL = timedelta(hours=1)
 
 BLOCKS: dict[str, Block[Params]] = {each.kind: Block(each.kind, each.Params) for each in TRANSPORTS}
 SECRET_BLOCKS: dict[str, Block[Params]] = {
@@ -85,7 +83,7 @@ class BaseChannelForm(ChannelModelForm):
     drill_every = DurationField(
         label=gettext_lazy("Fire drill every"),
         required=False,
-        least=SHORTEST_DRILL,
+        limits=lengths.DRILL,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "1w"}),
         help_text=gettext_lazy(
             "A test message goes out so often when nothing else has proven that the channel works. Empty: never."

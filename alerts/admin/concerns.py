@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import ValidationError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelect2MultipleWidget,
@@ -18,12 +17,11 @@ from unfold.widgets import (
 
 from accounts.models import Tenant, User
 from accounts.permissions import visible_to
-from alerts.admin.blocks import json_of
 from alerts.models import AlertRule
-from alerts.routing import Selector
+from alerts.rulechecks import clean_selector
 from jobs.models import Job
 from jobs.models.job import Category
-from portal.lib.fielderrors import field_errors
+from portal.lib.fielderrors import FieldError
 from portal.lib.paramforms import LinesField
 
 JOB, RULE, SELECTOR = "job", "rule", "selector"
@@ -107,19 +105,26 @@ def _rules(tenant: Tenant | None, user: User | None) -> list[tuple[str, str]]:
     return [(slug, f"{name} ({slug})") for slug, name in rows.values_list("slug", "name")[:MOST_OFFERED]]
 
 
-def read(form: Any, *, leave_out: Iterable[str] = ()) -> dict[str, Any]:
-    """The selector as a row keeps it; what is wrong is said at its field."""
-    wanted = {
+def given(form: Any, *, leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    """The selector that was filled in, for a service to judge."""
+    return {
         name: form.cleaned_data.get(f"selector_{name}") or []
         for name in NAMES
         if name not in leave_out and f"selector_{name}" in form.fields
     }
-    try:
-        return json_of(Selector.model_validate(wanted))
-    except ValidationError as error:
-        for found in field_errors(error):
-            form.add_error(f"selector_{found.path.partition('[')[0].partition('.')[0]}", found.message)
-        return {}
+
+
+def place_of(error: FieldError) -> str:
+    """The form's field of "selector.labels[0]"."""
+    return "selector_" + error.path.removeprefix("selector.").partition("[")[0].partition(".")[0]
+
+
+def read(form: Any) -> dict[str, Any]:
+    """The selector as a row keeps it; what is wrong is said at its field."""
+    found, errors = clean_selector(given(form))
+    for error in errors:
+        form.add_error(place_of(error), error.message)
+    return found
 
 
 def in_words(selector: dict[str, Any], *, job: Job | None = None, rule: AlertRule | None = None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from alerts.queries.days import Day
 
@@ -37,7 +38,8 @@ def bars(days: Sequence[Day], series: Sequence[Series], label: str) -> SafeStrin
     return format_html(
         '<figure class="p-daybars"><svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}: {}">'
         '{}</svg><figcaption><span>{}</span><span class="p-num">{}</span><span>{}</span></figcaption></figure>',
-        f"{STEP * max(len(days), 1):g}", f"{HEIGHT:g}", label, words, shown, ends[0], f"≤ {most}", ends[1],
+        f"{STEP * max(len(days), 1):g}", f"{HEIGHT:g}", label, words, shown, ends[0],
+        _("at most %(n)d a day") % {"n": most}, ends[1],
     )  # fmt: skip
 
 

@@ -7,19 +7,17 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from portal.lib.durations import DurationError, format_duration, parse_duration
-
-LONGEST = timedelta(days=366)
+from alerts.lengths import ANY, Limits
+from portal.lib.durations import format_duration, parse_duration
 
 
 class DurationField(forms.CharField):
     """Gives a timedelta; None when it is empty and need not be given."""
 
-    def __init__(self, *, least: timedelta = timedelta(0), most: timedelta = LONGEST, **kwargs: Any) -> None:
-        self.least, self.most = least, most
+    def __init__(self, *, limits: Limits = ANY, **kwargs: Any) -> None:
+        self.limits = limits
         kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"placeholder": "1h30m"}))
         super().__init__(**kwargs)
 
@@ -31,14 +29,9 @@ class DurationField(forms.CharField):
         if not text:
             return None
         try:
-            found = parse_duration(text)
-        except DurationError as error:
+            return self.limits.check(parse_duration(text))
+        except ValueError as error:
             raise ValidationError(str(error)) from None
-        if not self.least <= found <= self.most:
-            words = _("This must be between %(least)s and %(most)s.")
-            limits = {"least": format_duration(self.least), "most": format_duration(self.most)}
-            raise ValidationError(words % limits)
-        return found
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:

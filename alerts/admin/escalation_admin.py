@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin_base import TenantStackedInline
+from alerts import escalationsettings, lengths
 from alerts.admin.base import ConfiguredAdmin, WithItsParent
 from alerts.admin.durations import DurationField
 from alerts.models import EscalationPolicy, EscalationStep
@@ -30,14 +31,12 @@ else:
     PolicyModelForm = StepModelForm = forms.ModelForm
     StepBaseFormSet = forms.BaseInlineFormSet
 
-MOST_REPEATS = 20
-
 
 class EscalationStepForm(StepModelForm):
     wait = DurationField(
         label=gettext_lazy("After"),
         initial=timedelta(minutes=15),
-        most=timedelta(days=30),
+        limits=lengths.STEP,
         help_text=gettext_lazy("Since the step before it; the first one since the incident opened. 0s: at once."),
     )
 
@@ -48,8 +47,9 @@ class EscalationStepForm(StepModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if not self.errors and not data.get("DELETE") and not data.get("channels") and not data.get("rota"):
-            self.add_error("channels", _("Choose a channel or a rota: otherwise this step tells nobody."))
+        if not self.errors and not data.get("DELETE"):
+            for error in escalationsettings.step_refusals(list(data.get("channels") or []), data.get("rota")):
+                self.add_error(error.path, error.message)
         return data
 
 
@@ -59,8 +59,8 @@ class StepFormSet(StepBaseFormSet):
         if any(self.errors):
             return
         kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
-        if not kept:
-            raise ValidationError(_("Add a step: without one nobody is told next."))
+        for error in escalationsettings.count_refusals(len(kept)):
+            raise ValidationError(error.message)
 
 
 class EscalationStepInline(WithItsParent, TenantStackedInline):
@@ -86,7 +86,7 @@ class EscalationPolicyForm(PolicyModelForm):
     ack_timeout = DurationField(
         label=gettext_lazy("An acknowledgement holds for"),
         required=False,
-        least=timedelta(minutes=1),
+        limits=lengths.ACKNOWLEDGED,
         help_text=gettext_lazy("Afterwards, if it is not resolved, the steps begin anew. Empty: for good."),
     )
 
@@ -103,8 +103,8 @@ class EscalationPolicyForm(PolicyModelForm):
 
     def clean_repeat_count(self) -> int:
         found = int(self.cleaned_data["repeat_count"])
-        if found > MOST_REPEATS:
-            raise ValidationError(_("At most %(count)d times.") % {"count": MOST_REPEATS})
+        for error in escalationsettings.refusals(EscalationPolicy(repeat_count=found)):
+            raise ValidationError(error.message)
         return found
 
 

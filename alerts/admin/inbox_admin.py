@@ -15,12 +15,10 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 
 from accounts.admin_base import ReadOnlyTenantAdmin
 from accounts.admin_scope import user_of
-from alerts import inbox
+from alerts import inbox, incident_look
 from alerts.models import InboxMessage
-from alerts.states import Severity
 from jobs import look
 
-TONES = {Severity.INFO: ("info", "info"), Severity.WARNING: ("warn", "warning"), Severity.CRITICAL: ("bad", "error")}
 LONGEST_EXCERPT = 160
 
 
@@ -87,7 +85,7 @@ class InboxMessageAdmin(ReadOnlyTenantAdmin):
     @admin.display(description=gettext_lazy("message"))
     def message(self, row: InboxMessage) -> SafeString:
         """A button of the list's own form: opening it is a POST."""
-        excerpt = " ".join(row.body.split())
+        excerpt = next((line for line in map(str.strip, row.body.splitlines()) if line), "")  # the rest is a table
         return format_html(
             '<span class="p-cell"><button type="submit" class="p-link p-break p-left{}" formaction="{}" formnovalidate>'
             '{}{}</button><small class="p-break">{}</small></span>',
@@ -100,15 +98,7 @@ class InboxMessageAdmin(ReadOnlyTenantAdmin):
 
     @admin.display(description=gettext_lazy("severity"), ordering="severity")
     def urgency(self, row: InboxMessage) -> SafeString:
-        severity = Severity(row.severity) if row.severity in Severity.values else Severity.INFO
-        tone, icon = TONES[severity]
-        return format_html(
-            '<span class="p-badge p-badge--{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>'
-            "<span>{}</span></span>",
-            tone,
-            icon,
-            severity.label,
-        )
+        return incident_look.severity_badge(row.severity)
 
     @admin.display(description=gettext_lazy("leads to"))
     def leads_to(self, row: InboxMessage) -> SafeString | str:

@@ -5,10 +5,11 @@ The rights: `acknowledge` covers all that says "I look after it"; `resolve` says
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -30,6 +31,8 @@ from alerts.states import IncidentStatus
 from jobs import dbclock
 
 TOMORROW_AT = time(9, 0)
+MOST_AT_ONCE = 500
+MOST_SAID = 5
 Posted = Mapping[str, Any]
 Act = Callable[[Incident, Person, Posted], bool]
 
@@ -209,21 +212,37 @@ def do(request: HttpRequest, incident: Incident, name: str) -> None:
 
 
 def do_to_many(request: HttpRequest, rows: Iterable[Incident], name: str) -> None:
-    """One deed to each chosen incident the user may do it to; the counts become messages."""
+    """One deed to each chosen incident the user may do it to; the counts become messages. Of too many none is done."""
     deed, user = DEEDS[name], user_of(request)
+    chosen = list(islice(rows, MOST_AT_ONCE + 1))
+    if len(chosen) > MOST_AT_ONCE:
+        words = _("At most %(count)d incidents are changed at once: choose fewer.")
+        messages.error(request, words % {"count": MOST_AT_ONCE})
+        return
     done = same = refused = 0
+    refusals: list[str] = []
     by = Person(user=user)
-    for incident in rows:
+    for incident in chosen:
         if not can(user, deed.verb, incident):
             refused += 1
             continue
         try:
             was_done = deed.act(incident, by, {})
         except IncidentRefusedError as refusal:
-            messages.error(request, f"#{incident.pk}: {refusal}")
+            refusals.append(f"#{incident.pk}: {refusal}")
             continue
         done, same = done + was_done, same + (not was_done)
     _report(request, deed, done=done, same=same, refused=refused)
+    _say_refusals(request, refusals)
+
+
+def _say_refusals(request: HttpRequest, refusals: Sequence[str]) -> None:
+    for words in refusals[:MOST_SAID]:
+        messages.error(request, words)
+    left = len(refusals) - MOST_SAID
+    if left > 0:
+        words = ngettext("%(n)d more incident was refused.", "%(n)d more incidents were refused.", left)
+        messages.error(request, words % {"n": left})
 
 
 def _report(request: HttpRequest, deed: Deed, *, done: int, same: int, refused: int) -> None:

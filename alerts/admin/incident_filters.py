@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -13,7 +12,7 @@ from accounts.models import User
 from accounts.permissions import visible_to
 from alerts.models import AlertRule, Incident
 from alerts.queries.board import labels_of, with_label
-from jobs.admin.run_filters import period_start
+from jobs.admin.run_filters import PeriodFilter
 
 MOST_OFFERED = 200
 
@@ -23,11 +22,10 @@ def rules_of(request: HttpRequest) -> QuerySet[AlertRule]:
     return narrowed(request, visible_to(user_of(request), AlertRule.objects.all()))
 
 
-class OpenedFilter(DropdownFilter):  # type: ignore[misc]
+class OpenedFilter(PeriodFilter):
     """Without it the board shows what is not over, and what was resolved lately."""
 
-    title = _("period")
-    parameter_name = "period"
+    field = "opened_at"
     all_option = ("", _("Now"))
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -38,10 +36,6 @@ class OpenedFilter(DropdownFilter):  # type: ignore[misc]
             ("month", _("Opened in the last 30 days")),
             ("all", _("All")),
         ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
-        since = period_start(self.value(), timezone.localtime())
-        return queryset.filter(opened_at__gte=since) if since else queryset
 
 
 class OwnerFilter(DropdownFilter):  # type: ignore[misc]

@@ -35,6 +35,7 @@ def context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     return {
         "incident": incident,
         "title": title_of(incident),
+        "cause": _cause(incident, members),
         "found": wording.render(_stored(incident.evidence).get("sentence")),
         "badges": _badges(incident),
         "is_alive": is_alive,
@@ -44,6 +45,7 @@ def context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "may_resolve": "resolve" in may and is_alive,
         "owners": possible_owners(incident) if "acknowledge" in may and is_alive else [],
         "tomorrow": times.absolute(tomorrow()),
+        "zone": times.zone_label(times.zone_named("")),
         "evidence": evidence_of(incident.evidence),
         "alerts": _alerts(request, members),
         "alerts_left_out": members.left_out,
@@ -56,6 +58,17 @@ def context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "escalation": _escalation(incident),
         "silence_url": _silence_url(members) if is_alive else "",
     }
+
+
+def _cause(incident: Incident, members: Shown) -> str:
+    """What its alerts have in common, in words; empty where it is one alert by itself, which is shown anyway."""
+    kind, _colon, name = incident.cause.partition(":")
+    if kind == "datasource":
+        return _("The datasource “%(name)s”") % {"name": name}
+    if kind == "job":
+        jobs = (member.status.job.name for member in members.rows if member.status.job)
+        return _("The job “%(name)s”") % {"name": next(jobs, f"#{name}")}
+    return "" if kind == "rule" else incident.cause
 
 
 def _stored(value: Any) -> dict[str, Any]:

@@ -20,15 +20,13 @@ from alerts.queries import trend
 from alerts.states import AlertState, Severity
 from jobs import look as times
 
-TONES = {Severity.INFO: "info", Severity.WARNING: "warn", Severity.CRITICAL: "bad"}
-
 
 def context(request: HttpRequest) -> dict[str, Any]:
     days = chosen_days(request)
     incidents = narrowed(request, visible_to(user_of(request), Incident.objects.all()))
     rules = rules_of(request)
     per_day = trend.opened_per_day(incidents, days)
-    series = [Series(label=one.label, tone=TONES[one], counts=per_day[one.value]) for one in reversed(Severity)]
+    series = [Series(label=one.label, tone=SEVERITIES[one][0], counts=per_day[one.value]) for one in reversed(Severity)]
     pace = trend.pace(incidents, days)
     quiet, quiet_count = trend.never_fired(rules)
     return {
@@ -42,6 +40,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "to_acknowledge": times.seconds_text(pace.to_acknowledge),
         "to_resolve": times.seconds_text(pace.to_resolve),
         "noisiest": trend.noisiest(incidents, days),
+        "has_rules": rules.exists(),
         "never_fired": quiet,
         "never_fired_left_out": max(quiet_count - len(quiet), 0),
         "board_url": reverse("admin:alerts_incident_changelist"),

@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounts import audit
+from accounts.admin_scope import user_of
 from alerts.admin import incident_deeds
 from alerts.admin.incident_evidence import as_result
 from alerts.models import Incident
@@ -31,8 +33,11 @@ def back_to(request: HttpRequest, default: str) -> str:
 
 def evidence(request: HttpRequest, incident: Incident) -> StreamingHttpResponse:
     """The evidence as a spreadsheet's file: a text that would be a formula is none."""
+    found = as_result(incident.evidence)
+    details = {"rows": len(found.rows)}
+    audit.record("alerts.incident.evidence_exported", actor=user_of(request), target=incident, details=details)
     return StreamingHttpResponse(
-        csv_lines(as_result(incident.evidence)),
+        csv_lines(found),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="incident-{incident.pk}.csv"',

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -18,8 +19,9 @@ from alerts.admin import concerns
 from alerts.admin.blocks import Block
 from alerts.admin.durations import DurationField
 from alerts.admin.spans import SpansField
+from alerts.lengths import Limits
 from alerts.noticefold import NoticePolicy
-from alerts.quiethours import SHORTEST_DIGEST
+from alerts.quiethours import DAY, SHORTEST_DIGEST
 from alerts.states import (
     ALERT_TRIGGERS,
     INCIDENT_TRIGGERS,
@@ -91,8 +93,7 @@ class NoticeFields(forms.Form):
     digest_every = DurationField(
         label=_("Gather for"),
         required=False,
-        least=SHORTEST_DIGEST,
-        most=timedelta(days=1),
+        limits=Limits(least=SHORTEST_DIGEST, most=DAY),
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "1h"}),
         help_text=_("One message for all of that time. Empty: each by itself. A day must divide into it evenly."),
     )
@@ -121,3 +122,36 @@ def fieldsets() -> list[tuple[Any, dict[str, Any]]]:
         (_("Digest"), {"fields": DIGEST, "classes": ["tab"]}),
         (_("Text"), {"fields": ["subject_template", "body_template"], "classes": ["tab"]}),
     ]
+
+
+def quiet_given(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The quiet hours that were filled in, for a service to judge; None: none."""
+    if not data.get("quiet_spans"):
+        return None
+    return {
+        "spans": data["quiet_spans"],
+        "timezone": data.get("quiet_timezone") or "UTC",
+        "action": data.get("quiet_action") or "hold",
+        "lets_through": data.get("quiet_lets_through") or None,
+    }
+
+
+def digest_given(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same of the digest."""
+    if not data.get("digest_every"):
+        return None
+    return {
+        "every": data["digest_every"],
+        "starts": data.get("digest_starts") or "00:00",
+        "timezone": data.get("digest_timezone") or "UTC",
+        "lets_through": data.get("digest_lets_through") or None,
+    }
+
+
+def blame_model(form: forms.BaseForm, prefix: str, path: str, message: str) -> None:
+    """ "spans[1].ends" of the quiet hours is said at the spans, with the row's number."""
+    name, bracket, rest = path.partition("[")
+    place = rest.partition("]")[0]
+    words = _now("Quiet time %(number)s") % {"number": int(place) + 1 if place.isdecimal() else place}
+    where = f"{prefix}_{name}"
+    form.add_error(where if where in form.fields else None, f"{words}: {message}" if bracket else message)

@@ -6,36 +6,31 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import BaseModel
-from pydantic import ValidationError as ModelError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from alerts import templating
+from alerts import noticechecks
 from alerts.admin import concerns
-from alerts.admin.blocks import json_of
-from alerts.admin.notice_fields import POLICY, NoticeFields
+from alerts.admin.notice_fields import POLICY, NoticeFields, blame_model, digest_given, quiet_given
 from alerts.models import NotificationRule
-from alerts.quiethours import Digest, QuietHours
-from alerts.states import OF_A_JOB, RUN_TRIGGERS, Trigger
-from portal.lib.fielderrors import FieldError, field_errors
+from portal.lib.fielderrors import FieldError
 
 if TYPE_CHECKING:
     NotificationRuleModelForm = forms.ModelForm[NotificationRule]
 else:
     NotificationRuleModelForm = forms.ModelForm
 
+PREFIXES = {"quiet_hours": "quiet", "digest": "digest"}  # of the fields that stand for a column
 SUBJECT_HELP = gettext_lazy("Empty: the trigger's own words. Variables such as {{ task_name }} are filled in.")
 
 
 class BaseNotificationRuleForm(concerns.SelectorFields, NoticeFields, NotificationRuleModelForm):
-    """The pydantic models of `alerts` judge; what they refuse is said at the field."""
+    """`alerts.noticechecks` judges; what it refuses is said at the field of its column."""
 
     concerns = concerns.chooser(concerns.JOB, concerns.RULE, concerns.SELECTOR)
 
@@ -73,35 +68,19 @@ class BaseNotificationRuleForm(concerns.SelectorFields, NoticeFields, Notificati
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def clean_subject_template(self) -> str:
-        return self._template("subject_template", one_line=True)
-
-    def clean_body_template(self) -> str:
-        return self._template("body_template").replace("\r\n", "\n")
-
-    def _template(self, name: str, *, one_line: bool = False) -> str:
-        text = str(self.cleaned_data[name] or "")
-        try:
-            templating.parse(text)
-        except templating.TemplateError as error:
-            raise ValidationError(error.sentence) from None
-        if one_line and len(text.splitlines()) > 1:
-            raise ValidationError(_("A subject is one line: remove the line break."))
-        return text
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         rule: NotificationRule = self.instance
         self._read_concerns(data)
-        triggers = self._read_triggers(data)
-        # What is told of runs is judged with these triggers; a rule of alerts alone has none.
-        of_runs = frozenset(Trigger(one) for one in triggers if Trigger(one) in OF_A_JOB)
-        policy = POLICY.read(self, triggers=of_runs or frozenset({Trigger.RECOVERED}))
-        rule.policy = {name: value for name, value in json_of(policy).items() if name != "triggers"} if policy else {}
-        rule.quiet_hours = self._quiet(data)
-        rule.digest = self._digest(data)
-        if data.get("is_enabled") and "channels" not in self.errors and not data.get("channels"):
-            self.add_error("channels", _("Choose a channel, or switch the rule off: nobody would be told."))
+        rule.triggers = list(data.get("triggers") or [])
+        rule.policy = POLICY.given(self)
+        self._take_times(data)
+        rule.subject_template = str(data.get("subject_template") or "")
+        rule.body_template = str(data.get("body_template") or "")
+        rule.is_enabled = bool(data.get("is_enabled"))
+        self._say(noticechecks.clean(rule, list(data.get("channels") or [])))
+        for name in ("subject_template", "body_template"):
+            data[name] = getattr(rule, name)
         return data
 
     def _read_concerns(self, data: dict[str, Any]) -> None:
@@ -112,8 +91,9 @@ class BaseNotificationRuleForm(concerns.SelectorFields, NoticeFields, Notificati
             if chosen != kind:
                 data[name] = None
                 self.errors.pop(name, None)
+            setattr(self.instance, name, data.get(name))
         if chosen == concerns.SELECTOR:
-            self.instance.selector = concerns.read(self)
+            self.instance.selector = concerns.given(self)
             return
         for name in concerns.FIELDS:
             self.errors.pop(name, None)
@@ -122,55 +102,31 @@ class BaseNotificationRuleForm(concerns.SelectorFields, NoticeFields, Notificati
         if chosen == concerns.RULE and "alert_rule" not in self.errors and data.get("alert_rule") is None:
             self.add_error("alert_rule", _("Choose the alert rule, or “All that fit” above."))
 
-    def _read_triggers(self, data: dict[str, Any]) -> list[str]:
-        found = list(data.get("triggers") or [])
-        if not found and "triggers" not in self.errors:
-            self.add_error("triggers", _("Choose at least one: otherwise nothing is told."))
-        elif found and data.get("concerns") == concerns.RULE and set(found) <= RUN_TRIGGERS:
-            self.add_error("triggers", _("An alert has no runs: choose what alerts or incidents do."))
-        return found
-
-    def _quiet(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        spans = data.get("quiet_spans")
-        if not spans:
+    def _take_times(self, data: dict[str, Any]) -> None:
+        rule: NotificationRule = self.instance
+        rule.quiet_hours, rule.digest = quiet_given(data), digest_given(data)
+        if rule.quiet_hours is None:
             self.errors.pop("quiet_timezone", None)
-            return None
-        given = {
-            "spans": spans,
-            "timezone": data.get("quiet_timezone") or "UTC",
-            "action": data.get("quiet_action") or "hold",
-            "lets_through": data.get("quiet_lets_through") or None,
-        }
-        return self._model("quiet", QuietHours, given)
-
-    def _digest(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        if not data.get("digest_every"):
+        if rule.digest is None:
             self.errors.pop("digest_starts", None)
-            return None
-        given = {
-            "every": data["digest_every"],
-            "starts": data.get("digest_starts") or "00:00",
-            "timezone": data.get("digest_timezone") or "UTC",
-            "lets_through": data.get("digest_lets_through") or None,
-        }
-        return self._model("digest", Digest, given)
 
-    def _model(self, prefix: str, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any] | None:
-        try:
-            return model.model_validate(given).model_dump(mode="json")
-        except ModelError as error:
-            for found in field_errors(error):
-                self._blame(prefix, found)
-            return None
+    def _say(self, errors: list[FieldError]) -> None:
+        """What the service says, at the fields; not of columns that could not even be read."""
+        unread = set(self.errors)
+        if not unread & set(POLICY.names):
+            POLICY.blame(self, [_without("policy", error) for error in errors if error.path.startswith("policy.")])
+        for error in errors:
+            column, _dot, rest = error.path.partition(".")
+            if column in PREFIXES:
+                blame_model(self, PREFIXES[column], rest, error.message)
+            elif column == "selector":
+                self.add_error(concerns.place_of(error), error.message)
+            elif column != "policy" and column not in unread:
+                self.add_error(column if column in self.fields else None, error.message)
 
-    def _blame(self, prefix: str, error: FieldError) -> None:
-        """ "spans[1].ends" is said at the spans, with the row's number."""
-        name, bracket, rest = error.path.partition("[")
-        place = rest.partition("]")[0]
-        words = _("Quiet time %(number)s") % {"number": int(place) + 1 if place.isdecimal() else place}
-        message = f"{words}: {error.message}" if bracket else error.message
-        where = f"{prefix}_{name}"
-        self.add_error(where if where in self.fields else None, message)
+
+def _without(column: str, error: FieldError) -> FieldError:
+    return FieldError(path=error.path.removeprefix(f"{column}."), message=error.message)
 
 
 def _concern_of(rule: NotificationRule, initial: Mapping[str, Any]) -> str:

@@ -64,8 +64,9 @@ class NoticeColumns:
         )
 
     @admin.display(description=gettext_lazy("through"))
-    def through(self, rule: NotificationRule) -> str:
-        return ", ".join(channel.name for channel in rule.channels.all()) or _("nobody")
+    def through(self, rule: NotificationRule) -> SafeString:
+        names = (c.name if c.is_active else _("%(name)s (off)") % {"name": c.name} for c in rule.channels.all())
+        return format_html('<span class="p-break">{}</span>', ", ".join(names) or _("nobody"))
 
 
 class ChannelFilter(DropdownFilter):  # type: ignore[misc]

@@ -10,12 +10,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter, DropdownFilter
+from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 
 from accounts.admin_base import ReadOnlyTenantAdmin, ScopedRelatedFilter
 from accounts.admin_scope import narrowed, user_of
@@ -27,7 +26,7 @@ from alerts.admin.incident_page import attempt_line
 from alerts.models import Incident, Notification
 from alerts.states import NotificationStatus
 from jobs import dbclock, look
-from jobs.admin.run_filters import period_start
+from jobs.admin.run_filters import PeriodFilter
 from jobs.admin.run_list import CappedPaginator
 from jobs.models import Job, Run
 
@@ -35,22 +34,8 @@ NEWEST = 5_000  # messages whose subject a search reads
 LINK = re.compile(r"(/alerts/acknowledge/)[^/\s\"'<>]+")
 
 
-class WrittenFilter(DropdownFilter):  # type: ignore[misc]
-    title = gettext_lazy("period")
-    parameter_name = "period"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("hour", _("Last hour")),
-            ("today", _("Today")),
-            ("day", _("Last 24 hours")),
-            ("week", _("Last 7 days")),
-            ("month", _("Last 30 days")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
-        since = period_start(self.value(), timezone.localtime())
-        return queryset.filter(happened_at__gte=since) if since else queryset
+class WrittenFilter(PeriodFilter):
+    field = "happened_at"
 
 
 @admin.register(Notification)
@@ -127,7 +112,7 @@ class NotificationAdmin(ReadOnlyTenantAdmin):
 
     @admin.display(description=gettext_lazy("why"))
     def reason(self, row: Notification) -> SafeString:
-        return format_html('<span class="p-quiet p-title">{}</span>', wording.render(row.why)[:160])
+        return format_html('<span class="p-quiet p-title">{}</span>', wording.render(row.why)[:160] or "–")
 
     @admin.display(description=gettext_lazy("at"), ordering="happened_at")
     def at(self, row: Notification) -> SafeString:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,13 +20,16 @@ from unfold.decorators import display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin_base import TenantTabularInline
-from alerts import escalation, oncall
+from accounts.models import User
+from alerts import escalation, lengths, oncall
 from alerts.admin import concerns
 from alerts.admin.base import ConfiguredAdmin, WithItsParent
 from alerts.admin.durations import DurationField
 from alerts.models import OnCallOverride, OnCallRota
+from alerts.params import is_zone
 from jobs.admin.schedule_form import zones
-from jobs.scheduling.zones import first_instant, zone_names
+from jobs.scheduling.zones import first_instant
+from portal.lib.fielderrors import FieldErrors
 from portal.lib.paramforms import LinesField
 
 if TYPE_CHECKING:
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 else:
     RotaModelForm = OverrideModelForm = forms.ModelForm
 
-MOST_MEMBERS = 50
 MOST_NAMED = 30
 
 
@@ -85,9 +88,7 @@ class OnCallRotaForm(RotaModelForm):
         max_length=64,
         widget=UnfoldAdminTextInputWidget(attrs={"list": "portal-zones", "autocomplete": "off"}),
     )
-    shift_length = DurationField(
-        label=gettext_lazy("Length of a shift"), least=timedelta(hours=1), most=timedelta(days=92)
-    )
+    shift_length = DurationField(label=gettext_lazy("Length of a shift"), limits=lengths.SHIFT)
 
     class Meta:
         model = OnCallRota
@@ -101,10 +102,11 @@ class OnCallRotaForm(RotaModelForm):
         if row.pk:
             people = oncall.members_of(row)
             self.initial["members"] = [people[pk].username for pk in row.members if pk in people]
-            self.initial["starts"] = row.starts.astimezone(ZoneInfo(row.timezone)).replace(tzinfo=None)
+            if escalation.has_zone(row):
+                self.initial["starts"] = row.starts.astimezone(ZoneInfo(row.timezone)).replace(tzinfo=None)
         tenant = concerns.tenant_of(self)
         if tenant is not None:
-            names = oncall.people_of(tenant.pk).order_by("username").values_list("username", flat=True)
+            names = escalation.people_of(tenant.pk).order_by("username").values_list("username", flat=True)
             words = _("User names, one per line, in the order of their turns. Members of the tenant: %(names)s")
             self.fields["members"].help_text = words % {"names": ", ".join(names[:MOST_NAMED])}
 
@@ -116,25 +118,16 @@ class OnCallRotaForm(RotaModelForm):
 
     def clean_timezone(self) -> str:
         text = str(self.cleaned_data["timezone"]).strip()
-        if text not in zone_names():
-            words = _("There is no time zone “%(name)s”: write one such as Asia/Shanghai.")
-            raise ValidationError(words % {"name": text[:60]})
-        return text
+        try:
+            return is_zone(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
     def clean_members(self) -> list[int]:
-        names = list(dict.fromkeys(self.cleaned_data["members"]))
-        if len(names) > MOST_MEMBERS:
-            raise ValidationError(_("At most %(count)d members take turns.") % {"count": MOST_MEMBERS})
-        people = dict(
-            oncall.people_of(self.instance.tenant_id).filter(username__in=names).values_list("username", "pk")
-        )
-        unknown = [name for name in names if name not in people]
-        if unknown:
-            words = _("“%(name)s” is no active member of this tenant: write a user name of one.")
-            raise ValidationError(words % {"name": unknown[0][:60]})
-        if not names:
-            raise ValidationError(_("Name at least one member."))
-        return [people[name] for name in names]
+        try:
+            return oncall.members_named(self.cleaned_data["members"], tenant_id=self.instance.tenant_id)
+        except FieldErrors as refused:
+            raise ValidationError([error.message for error in refused.errors]) from None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -167,14 +160,22 @@ class OnCallRotaAdmin(ConfiguredAdmin):
         fields = ["name", "slug", *(["members"] if may else []), "timezone", "starts", "shift_length"]
         return [(None, {"fields": fields})]
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        people = oncall.members_of_many(list(found.result_list))
+        for row in found.result_list:
+            vars(row)["people"] = people[row.pk]
+        return found
+
     @display(description=gettext_lazy("On call now"))  # type: ignore[untyped-decorator]
     def now_on_call(self, obj: OnCallRota) -> str:
-        person = escalation.user_on_call(obj, timezone.now())
+        member = escalation.member_on_call(obj, timezone.now())
+        person = _people(obj).get(member) if member else None
         return name_of(person) if person else _("nobody")
 
     @display(description=gettext_lazy("Members"))  # type: ignore[untyped-decorator]
     def member_names(self, obj: OnCallRota) -> str:
-        people = oncall.members_of(obj)
+        people = _people(obj)
         return ", ".join(name_of(people[pk]) for pk in obj.members if pk in people) or "–"
 
     def changeform_view(
@@ -186,6 +187,12 @@ class OnCallRotaAdmin(ConfiguredAdmin):
             found = oncall.duties(obj, timezone.now())
             extra |= {"rota": obj, "duties": [(name_of(one.person) if one.person else "", one) for one in found]}
         return super().changeform_view(request, object_id, form_url, extra)
+
+
+def _people(row: OnCallRota) -> Mapping[int, User]:
+    """What the list has read for all its rows at once."""
+    found: Mapping[int, User] | None = vars(row).get("people")
+    return oncall.members_of(row) if found is None else found
 
 
 def name_of(person: Any) -> str:

@@ -12,7 +12,7 @@ from alerts.conditions import CONDITIONS
 from alerts.contracts import ContractParams
 from alerts.params import Params
 from alerts.policies import Policy
-from alerts.states import RUN_ENDS, RUN_REMARKS, Source, Trigger
+from alerts.states import Source
 
 # A recovery condition has to be met for the alert to be over, so its words are turned round.
 _TURNED = {
@@ -20,7 +20,6 @@ _TURNED = {
     "direction": _("Is good again when it"),
     "bad_when": _("Is good again when"),
 }
-OUTCOMES = [one for one in Trigger if one in (RUN_ENDS | RUN_REMARKS) - {Trigger.SUCCESS}]
 
 
 def _turned(name: str, field: forms.Field) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,16 +18,16 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from alerts import lengths, rulechecks
 from alerts.admin import concerns
-from alerts.admin.blocks import Block, json_of
-from alerts.admin.rule_fields import CONDITION_BLOCKS, CONTRACT, OUTCOMES, POLICY, RECOVERY_BLOCKS, all_fields
+from alerts.admin.blocks import Block
+from alerts.admin.rule_fields import CONDITION_BLOCKS, CONTRACT, POLICY, RECOVERY_BLOCKS, all_fields
 from alerts.conditions import CONDITIONS
 from alerts.models import AlertRule
-from alerts.params import Params
-from alerts.states import Source, Trigger
+from alerts.states import Source
 from alerts.subjects import Part
-from jobs.models import Job
-from portal.lib.durations import DurationError, parse_duration
+from portal.lib.durations import parse_duration
+from portal.lib.fielderrors import FieldError
 from portal.lib.labelforms import LabelsField
 from portal.lib.paramforms import DurationTextField, LinesField
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 else:
     AlertRuleModelForm = forms.ModelForm
 
-TABLE_KINDS = frozenset({"sql"})  # of jobs whose run gives a table
-MOST_KEY_COLUMNS = 20
+
+_PLACES = {"recovery_params": "has_recovery"}  # columns that are asked for under another name
 
 
 def _checks(choices: Any, **kwargs: Any) -> forms.MultipleChoiceField:
@@ -45,7 +46,7 @@ def _checks(choices: Any, **kwargs: Any) -> forms.MultipleChoiceField:
 
 
 class BaseAlertRuleForm(concerns.SelectorFields, AlertRuleModelForm):
-    """The pydantic models of conditions, policy and contract judge; what they refuse is said at the field."""
+    """`alerts.rulechecks` judges; what it refuses is said at the field of its column."""
 
     slug = forms.SlugField(
         label=gettext_lazy("Slug"),
@@ -79,7 +80,9 @@ class BaseAlertRuleForm(concerns.SelectorFields, AlertRuleModelForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2, "spellcheck": "false"}),
         help_text=gettext_lazy("One per line: what tells rows apart. Empty: the whole row."),
     )
-    outcomes = _checks([(one.value, one.label) for one in OUTCOMES], label=gettext_lazy("It is bad when a run is"))
+    outcomes = _checks(
+        [(one.value, one.label) for one in rulechecks.OUTCOMES], label=gettext_lazy("It is bad when a run is")
+    )
     subjects = _checks(Part.choices, label=gettext_lazy("Tell of"))
     result_grace = DurationTextField(
         label=gettext_lazy("After its time a result may take"),
@@ -146,113 +149,95 @@ class BaseAlertRuleForm(concerns.SelectorFields, AlertRuleModelForm):
 
     def clean_result_grace(self) -> Any:
         try:
-            return parse_duration(str(self.cleaned_data["result_grace"]))
-        except DurationError as error:
+            return lengths.ANY.check(parse_duration(str(self.cleaned_data["result_grace"])))
+        except ValueError as error:
             raise ValidationError(str(error)) from None
-
-    def clean_key_columns(self) -> list[str]:
-        found = list(dict.fromkeys(self.cleaned_data["key_columns"]))
-        if len(found) > MOST_KEY_COLUMNS:
-            raise ValidationError(_("At most %(count)d columns make a key.") % {"count": MOST_KEY_COLUMNS})
-        return found
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        source = data.get("source", "")
-        self._read_concerns(data, source)
-        self._read_rows(data, is_asked=source == Source.RESULT)
-        is_whole = source == Source.RESULT and not data.get("is_row_level")
-        self._read_condition(data if is_whole else {})
-        self._read_outcomes(data if source == Source.OUTCOME else {})
-        self._put("subjects", self._chosen("subjects", source == Source.PORTAL))
-        policy = POLICY.read(self)
-        self.instance.policy = json_of(policy) if policy else {}
+        rule: AlertRule = self.instance
+        rule.source = data.get("source", "")
+        self._take_concerns(data)
+        self._take_judgement(data)
+        rule.outcomes, rule.subjects = list(data.get("outcomes") or []), list(data.get("subjects") or [])
+        rule.contract = CONTRACT.given(self)
+        self._say(rulechecks.clean, rule)
+        for name in ("job", "outcomes", "subjects"):
+            data[name] = getattr(rule, name)
         return data
 
-    def _put(self, name: str, value: Any) -> None:
-        """What counts, whatever was posted: a field of the form and a column of the row."""
-        self.cleaned_data[name] = value
-        setattr(self.instance, name, value)
-
-    def _read_concerns(self, data: dict[str, Any], source: str) -> None:
-        """`job` is a field of the row; it is emptied where it does not count."""
-        self.instance.selector = {}
-        if source == Source.PORTAL or data.get("concerns") == concerns.SELECTOR:
+    def _take_concerns(self, data: dict[str, Any]) -> None:
+        """One job, or all that fit; the part of the portal is chosen elsewhere."""
+        rule: AlertRule = self.instance
+        is_selector = data.get("concerns") == concerns.SELECTOR
+        if is_selector or rule.source == Source.PORTAL:
             data["job"] = None
             self.errors.pop("job", None)
-        if source == Source.PORTAL:
+        rule.job = data.get("job")
+        rule.selector = concerns.given(self, leave_out=["rules"]) if is_selector else {}
+        if not is_selector or rule.source == Source.PORTAL:
             for name in concerns.FIELDS:
                 self.errors.pop(name, None)
-        elif data.get("concerns") == concerns.SELECTOR:
-            self.instance.selector = concerns.read(self, leave_out=["rules"])
-        elif "job" not in self.errors:
-            self._check_job(data.get("job"), source)
-
-    def _check_job(self, job: Job | None, source: str) -> None:
-        if job is None:
+        if rule.job is None and not is_selector and rule.source != Source.PORTAL and "job" not in self.errors:
             self.add_error("job", _("Choose the job that is watched, or “All that fit” above."))
-        elif source == Source.RESULT and job.kind not in TABLE_KINDS:
-            words = _("“%(job)s” gives no table: choose a SQL job, or look at how its runs end.")
-            self.add_error("job", words % {"job": job.name})
 
-    def _read_rows(self, data: dict[str, Any], *, is_asked: bool) -> None:
-        """Key columns tell rows apart; they mean nothing to a condition on the whole result."""
-        if not is_asked:
-            self._put("is_row_level", False)
-        if not data.get("is_row_level"):
-            self.errors.pop("key_columns", None)
-            self._put("key_columns", [])
-
-    def _read_condition(self, data: dict[str, Any]) -> None:
-        """Of the chosen kind; everything of the others, and of other sources, is left out."""
+    def _take_judgement(self, data: dict[str, Any]) -> None:
+        """Of the chosen condition; what stands in the blocks of the others is of no interest."""
         rule: AlertRule = self.instance
-        kind = data.get("condition", "") if data else ""
-        for each, block in [*CONDITION_BLOCKS.items(), *RECOVERY_BLOCKS.items()]:
-            if each != kind or (block.prefix.startswith("recovery") and not data.get("has_recovery")):
-                block.forget(self)
-        rule.condition_params, rule.recovery_params = {}, None
-        self._put("condition", kind)
-        if not data:
-            self.errors.pop("condition", None)
-            return
-        if not kind:
-            self.add_error("condition", _("Choose when it is bad."))
-            return
-        found = CONDITION_BLOCKS[kind].read(self)
-        rule.condition_params = json_of(found) if found else {}
-        if data.get("has_recovery") and kind in RECOVERY_BLOCKS:
-            self._read_recovery(RECOVERY_BLOCKS[kind], found)
+        rule.is_row_level, rule.key_columns = bool(data.get("is_row_level")), data.get("key_columns") or []
+        rule.condition = kind = data.get("condition", "")
+        rule.condition_params = CONDITION_BLOCKS[kind].given(self) if kind in CONDITION_BLOCKS else {}
+        has_recovery = bool(data.get("has_recovery")) and kind in RECOVERY_BLOCKS
+        rule.recovery_params = RECOVERY_BLOCKS[kind].given(self) if has_recovery else None
+        rule.policy = POLICY.given(self)
 
-    def _read_recovery(self, block: Block[Params], condition: Params | None) -> None:
-        recovery = block.read(self)
-        self.instance.recovery_params = json_of(recovery) if recovery else None
-        if recovery is not None and recovery == condition:
-            words = _("This is what is bad: write when it is good again, or switch it off.")
-            self.add_error(block.names[-1] if "has_recovery" not in self.fields else "has_recovery", words)
+    def _say(self, judge: Callable[[AlertRule], list[FieldError]], rule: AlertRule) -> None:
+        """What the service says, at the fields. Where a field could not even be read, its column is not judged."""
+        blocks = self._blocks()
+        self._forget_others(blocks)
+        unread = {name for name, block in blocks.items() if any(field in self.errors for field in block.names)}
+        unread |= set(self.errors)
+        for error in judge(rule):
+            column = error.path.partition(".")[0].partition("[")[0]
+            if column in unread:
+                continue
+            if column in blocks and error.path != column:
+                blocks[column].blame(self, [_inside(column, error)])
+            else:
+                self._blame(_PLACES.get(column, column) if column != "selector" else concerns.place_of(error), error)
+        for name in ("is_row_level", "key_columns", "condition"):
+            self.cleaned_data[name] = getattr(rule, name)
 
-    def _read_outcomes(self, data: dict[str, Any]) -> None:
+    def _blame(self, place: str, error: FieldError) -> None:
+        if place not in self.errors:
+            self.add_error(place if place in self.fields else None, error.message)
+
+    def _blocks(self) -> dict[str, Block[Any]]:
+        """The blocks that count, by their column."""
         rule: AlertRule = self.instance
-        rule.contract = {}
-        self._put("outcomes", self._chosen("outcomes", bool(data)))
-        if not data:
-            CONTRACT.forget(self)
-            return
-        found = CONTRACT.read(self)
-        rule.contract = json_of(found) if found else {}
-        if rule.contract and Trigger.SUSPICIOUS not in rule.outcomes and rule.outcomes:
-            self.add_error(
-                "outcomes", _("Something is agreed on: choose “Suspicious success” too, or it counts nothing.")
-            )
-
-    def _chosen(self, name: str, is_asked: bool) -> list[str]:
-        """The ticked boxes; at least one where they count."""
-        if not is_asked:
-            self.errors.pop(name, None)
-            return []
-        found = list(self.cleaned_data.get(name) or [])
-        if not found and name not in self.errors:
-            self.add_error(name, _("Choose at least one."))
+        counts = rulechecks.asked(rule)
+        found: dict[str, Block[Any]] = {"policy": POLICY}
+        if "contract" in counts:
+            found["contract"] = CONTRACT
+        if "condition_params" in counts and rule.condition in CONDITION_BLOCKS:
+            found["condition_params"] = CONDITION_BLOCKS[rule.condition]
+        if "recovery_params" in counts:
+            found["recovery_params"] = RECOVERY_BLOCKS[rule.condition]
         return found
+
+    def _forget_others(self, blocks: Mapping[str, Block[Any]]) -> None:
+        """What stands in fields that do not count is of no interest."""
+        for name in rulechecks.EMPTY.keys() - rulechecks.asked(self.instance) - {"job", "selector"}:
+            self.errors.pop(name, None)
+        others: list[Block[Any]] = [*CONDITION_BLOCKS.values(), *RECOVERY_BLOCKS.values(), CONTRACT]
+        for block in others:
+            if block not in blocks.values():
+                block.forget(self)
+
+
+def _inside(column: str, error: FieldError) -> FieldError:
+    """As the column's own model sees it."""
+    return FieldError(path=error.path.removeprefix(column).lstrip("."), message=error.message)
 
 
 AlertRuleForm: type[BaseAlertRuleForm] = type(

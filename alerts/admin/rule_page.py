@@ -15,9 +15,10 @@ from accounts.permissions import can, visible_to
 from alerts import look, rows
 from alerts.admin import chart
 from alerts.cells import cell_text
+from alerts.conditions import CONDITIONS
 from alerts.models import AlertCheck, AlertRow, AlertRule, AlertStatus
 from alerts.queries import latest_checks, open_rows, rule_findings
-from alerts.states import AlertState
+from alerts.states import AlertState, Source
 from alerts.subjects import Part
 from alerts.wording import render
 from jobs.models import Job
@@ -50,8 +51,15 @@ def context_of(request: HttpRequest, rule: AlertRule) -> dict[str, Any]:
         "checks": [_check(one) for one in checks],
         "open_rows": [_row(one) for one in found],
         "open_row_count": row_count,
+        "is_condition_unknown": _is_condition_unknown(rule),
         "may_acknowledge": bool(found) and can(user_of(request), "change", found[0]),
     }
+
+
+def _is_condition_unknown(rule: AlertRule) -> bool:
+    """A condition came with a package that is not installed here."""
+    judges = rule.source == Source.RESULT and not rule.is_row_level
+    return judges and rule.condition not in CONDITIONS.kinds()
 
 
 def _jobs_of(statuses: list[AlertStatus]) -> QuerySet[Job]:
@@ -83,7 +91,7 @@ def _check(check: AlertCheck) -> dict[str, Any]:
         "at": check.at,
         "badge": look.state_badge(check.state),
         "sentence": render(check.sentence),
-        "value": check.value,
+        "value": None if check.value is None else f"{check.value:.12g}",
         "run_id": check.run_id,
         "took_ms": check.took_ms,
         "subject": subject_name(check.status),

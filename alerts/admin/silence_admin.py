@@ -55,6 +55,9 @@ class SilenceForm(concerns.SelectorFields, SilenceModelForm):
         super().__init__(*args, **kwargs)
         if "selector_jobs" not in self.fields:
             return  # somebody who may only look
+        zone = times.zone_label(timezone.get_current_timezone())
+        for name in {"starts_at", "ends_at"} & self.fields.keys():
+            self.fields[name].help_text = _("In the time zone %(zone)s.") % {"zone": zone}
         row: Silence = self.instance
         concerns.fill(self, row.selector)
         if row.pk is None:
@@ -144,14 +147,13 @@ class SilenceAdmin(ConfiguredAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         obj = self.get_object(request, unquote(object_id)) if object_id else None
-        extra: dict[str, Any] = {"silence": obj, **(extra_context or {})}
+        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        extra: dict[str, Any] = {"silence": obj, "may_change": may, **(extra_context or {})}
         if obj is not None:
-            now = timezone.now()
             selector = selector_of(obj.selector) or Selector(jobs=("-",))  # one that can't be used fits nothing
             found = silences.fitting(selector, tenant=obj.tenant, user=user_of(request))
-            is_over = silences.state_of(obj, now) == SilenceState.ENDED
             extra |= {"state_badge": self.state(obj), "of_what": self.of_what(obj), "fits": sentence_of(found)}
-            extra["may_end"] = not is_over and self.has_change_permission(request, obj)
+            extra["may_end"] = may  # what has ended nobody may change
         return super().changeform_view(request, object_id, form_url, extra)
 
     def end_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

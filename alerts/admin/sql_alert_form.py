@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import ValidationError as ModelError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -17,20 +16,19 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from alerts import sqlalert
+from alerts import noticechecks, rulechecks, sqlalert
 from alerts.admin import rule_fields
-from alerts.admin.blocks import Block, json_of
-from alerts.admin.notice_fields import QUIET, NoticeFields
+from alerts.admin.blocks import Block
+from alerts.admin.notice_fields import QUIET, NoticeFields, blame_model, quiet_given
 from alerts.admin.rule_fields import CONDITION_BLOCKS, CONTRACT, POLICY, RECOVERY_BLOCKS
 from alerts.admin.rule_form import AlertRuleModelForm, BaseAlertRuleForm
 from alerts.models import Channel, NotificationRule
-from alerts.quiethours import QuietHours
-from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, Trigger
+from alerts.states import ALERT_TRIGGERS, INCIDENT_TRIGGERS, Source, Trigger
 from datasources import console
 from datasources.admin.console_form import SourceChoice, check_values, guessed
 from datasources.models import DataSource, SqlScript
 from jobs.models import Job
-from portal.lib.fielderrors import FieldError, field_errors
+from portal.lib.fielderrors import FieldError
 from portal.lib.paramforms import JsonTextField
 
 if TYPE_CHECKING:
@@ -170,12 +168,14 @@ class BaseSqlAlertForm(NoticeFields, BaseAlertRuleForm):
         self._read_query(data)
         picked = self.data.getlist("key_pick")[:20] if hasattr(self.data, "getlist") else []
         data["key_columns"] = list(dict.fromkeys([*(data.get("key_columns") or []), *picked]))
-        self._read_rows(data, is_asked=True)
-        self._put("key_columns", data.get("key_columns", []))
-        self._read_condition({} if data.get("is_row_level") else data)
-        policy = POLICY.read(self)
-        self.instance.policy = json_of(policy) if policy else {}
-        self.quiet_hours = self._quiet(data)
+        self.instance.source = Source.RESULT
+        self._take_judgement(data)
+        self._say(rulechecks.clean_judgement, self.instance)
+        if not data.get("quiet_spans"):
+            self.errors.pop("quiet_timezone", None)
+        self.quiet_hours, errors = noticechecks.clean_quiet_hours(quiet_given(data))
+        for error in errors:
+            blame_model(self, "quiet", error.path.removeprefix("quiet_hours."), error.message)
         if data.get("channels") and not data.get("triggers") and "triggers" not in self.errors:
             self.add_error("triggers", _("Choose at least one: otherwise nothing is told."))
         return data
@@ -190,24 +190,6 @@ class BaseSqlAlertForm(NoticeFields, BaseAlertRuleForm):
             self.add_error("sql", words)
         if data.get("version") and not has_script:
             self.add_error("version", _("A version is of a script: choose the script, or leave the version out."))
-
-    def _quiet(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
-        if not data.get("quiet_spans"):
-            self.errors.pop("quiet_timezone", None)
-            return None
-        given = {
-            "spans": data["quiet_spans"],
-            "timezone": data.get("quiet_timezone") or "UTC",
-            "action": data.get("quiet_action") or "hold",
-            "lets_through": data.get("quiet_lets_through") or None,
-        }
-        try:
-            return QuietHours.model_validate(given).model_dump(mode="json")
-        except ModelError as error:
-            for found in field_errors(error):
-                place = f"quiet_{found.path.partition('[')[0]}"
-                self.add_error(place if place in self.fields else None, found.message)
-            return None
 
     @property
     def asks(self) -> bool:

@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'inbox message',
-                'verbose_name_plural': 'inbox',
+                'verbose_name_plural': 'inbox messages',
                 'ordering': ['-id'],
             },
         ),

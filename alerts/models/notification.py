@@ -130,10 +130,14 @@ class InboxMessage(models.Model):
 
     class Meta:
         verbose_name = _("inbox message")
-        verbose_name_plural = _("inbox")
+        verbose_name_plural = _("inbox messages")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["user", "delivery_id"], name="inbox_message_once")]
-        indexes = [models.Index(fields=["user", "read_at", "-id"], name="inbox_unread")]
+        indexes = [
+            models.Index(fields=["user", "read_at", "-id"], name="inbox_unread"),
+            models.Index(fields=["read_at"], name="inbox_read"),  # what is old
+            models.Index(fields=["created_at"], name="inbox_created"),
+        ]
 
     def __str__(self) -> str:
         return self.subject

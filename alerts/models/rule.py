@@ -120,7 +120,10 @@ class AlertCheck(models.Model):
         verbose_name = _("alert check")
         verbose_name_plural = _("alert checks")
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["status", "-at"], name="alertcheck_status_at")]
+        indexes = [
+            models.Index(fields=["status", "-at"], name="alertcheck_status_at"),
+            models.Index(fields=["at"], name="alertcheck_at"),  # what is old
+        ]
 
     def __str__(self) -> str:
         return f"{self.status_id} {self.verdict}"
@@ -146,7 +149,10 @@ class AlertRow(models.Model):
         verbose_name_plural = _("alert rows")
         ordering = ["-last_at", "id"]
         constraints = [models.UniqueConstraint(fields=["status", "identity"], name="alertrow_identity")]
-        indexes = [models.Index(fields=["status", "resolved_at"], name="alertrow_unresolved")]
+        indexes = [
+            models.Index(fields=["status", "resolved_at"], name="alertrow_unresolved"),
+            models.Index(fields=["resolved_at"], name="alertrow_resolved"),  # what is old
+        ]
 
     def __str__(self) -> str:
         return ", ".join(str(cell) for cell in self.key)[:200]

@@ -131,7 +131,7 @@ def letter(params: EmailParams, message: Message, to: list[str], longest: int) -
         mail["Importance"] = "high"
     text = laid_out(_without_subject(message), longest)
     mail.set_content(text.text.lstrip("\n"), cte="quoted-printable")
-    page = message.html or page_of(message)
+    page = page_of(message)
     if len(page) <= longest:  # half of a page is none
         mail.add_alternative(page, subtype="html", cte="quoted-printable")
     return mail, text.is_cut or len(message.subject) > LONGEST_SUBJECT

@@ -22,14 +22,13 @@ class Action:
 class Message:
     """One message, in one language. `delivery_id` is the same in every try; `facts` is plain JSON for programs.
 
-    `body` is plain text; `html`, if any, says the same for those who show it.
+    `body` is plain text.
     """
 
     delivery_id: str
     subject: str
     body: str
     at: datetime
-    html: str = ""
     severity: str = "info"
     trigger: str = ""
     url: str = ""
@@ -43,6 +42,5 @@ class Message:
             self,
             subject=" ".join(cleaned(self.subject).split()),
             body=cleaned(self.body),
-            html=cleaned(self.html),
             facts=cleaned(self.facts),
         )

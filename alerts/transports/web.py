@@ -25,7 +25,7 @@ from portal.lib.text import one_line
 MOST_ANSWER_BYTES = 64 * 1024
 LATER = frozenset({408, 425, 429})  # client errors that another try may cure
 FOR_GOOD = frozenset({301, 308})
-LONGEST_PAUSE = timedelta(hours=24)
+LONGEST_PAUSE = timedelta(hours=1)  # somebody waits for the message
 SHORTEST_PAUSE = timedelta(seconds=1)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,14 +15,10 @@ from django.utils.translation import gettext as _
 from accounts.models import Tenant, User
 from accounts.permissions import can
 from accounts.tenants import create_tenant
-from jobs.catalog import create_job, update_job
-from jobs.labels import save_labels
 from jobs.models import Job
-from jobs.yamlfile.calendars import save_calendar_entry
-from jobs.yamlfile.entries import Bundle, Problem, Wanted, at_file
-from jobs.yamlfile.scripts import save_script
-from jobs.yamlfile.sources import save_datasource, save_secret
-from jobs.yamlfile.writer import dump, job_entry
+from jobs.yamlfile.bundles import Bundle, Problem
+from jobs.yamlfile.sections import Section, Wanted, sections
+from jobs.yamlfile.writer import dump
 from portal.lib.fielderrors import FieldError, FieldErrors
 
 
@@ -79,36 +76,31 @@ def _apply(bundle: Bundle, actor: User | None, may_create: bool) -> Iterable[Cha
     if tenant is None:
         return []
     changes = []
-    for section, save in _SECTIONS:
-        for wanted in getattr(bundle, section):
-            change = _saved(bundle, tenant, wanted, actor, save)
+    for section in sections():
+        for wanted in bundle.wanted.get(section.name, ()):
+            change = _saved(bundle, tenant, section, wanted, actor)
             if change is not None:
                 changes.append(change)
     return changes
 
 
-def _saved(bundle: Bundle, tenant: Tenant, wanted: Wanted, actor: User | None, save: Any) -> Change | None:
+def _saved(bundle: Bundle, tenant: Tenant, section: Section, wanted: Wanted, actor: User | None) -> Change | None:
     """The change, or None after noting why it was refused; the entry's own savepoint keeps the rest usable."""
     try:
         with transaction.atomic():
-            what, name, before, after = save(tenant, wanted, actor)
+            before, after = section.save(tenant, wanted, actor)
+    except PermissionDenied:
+        words = _("You may not do this here: ask a tenant admin for the right.")
+        bundle.refuse(FieldError(path=wanted.place, message=words))
+        return None
     except FieldErrors as refusal:
         for error in refusal.errors:
-            bundle.refuse(_as_written(at_file(error, wanted.files), wanted).under(wanted.place))
+            bundle.refuse(error.under(wanted.place))
         return None
+    name = section.key_of(wanted)
     action = "unchanged" if before == after else "updated" if before is not None else "created"
-    diff = unified(before, after, f"{what}/{name}")
-    return Change(file=bundle.name, tenant=tenant.slug, what=what, name=name, action=action, diff=diff)
-
-
-def _as_written(error: FieldError, wanted: Wanted) -> FieldError:
-    """ "schedules[1].expression" is called cron, every, at or workdays in the file."""
-    schedules = getattr(wanted.entry, "schedules", None) or ()
-    for place, schedule in enumerate(schedules):
-        for field in ("expression", "kind"):
-            if error.path == f"schedules[{place}].{field}":
-                return FieldError(path=f"schedules[{place}].{schedule.word}", message=error.message)
-    return error
+    diff = unified(before, after, f"{section.word}/{name}")
+    return Change(file=bundle.name, tenant=tenant.slug, what=section.word, name=name, action=action, diff=diff)
 
 
 def unified(before: Any, after: Any, name: str) -> str:
@@ -142,35 +134,3 @@ def _created(bundle: Bundle, actor: User | None, slug: str) -> Tenant | None:
 
 def _is_member(actor: User | None, tenant: Tenant) -> bool:
     return actor is None or can(actor, "view", Job(tenant=tenant))
-
-
-def _save_job(tenant: Tenant, wanted: Wanted, actor: User | None) -> tuple[str, str, Any, Any]:
-    entry, definition = wanted.entry, wanted.definition
-    assert definition is not None  # noqa: S101 - every job entry that was read has one
-    specs = None if entry.schedules is None else [schedule.spec() for schedule in entry.schedules]
-    job = Job.objects.filter(tenant=tenant, slug=entry.slug).first()
-    before = None
-    if job is None:
-        job = create_job(
-            actor=actor,
-            tenant=tenant,
-            slug=entry.slug,
-            definition=definition,
-            schedules=specs or (),
-            is_enabled=True if entry.enabled is None else entry.enabled,
-        )
-    else:
-        before = job_entry(job)
-        update_job(job, actor=actor, definition=definition, schedules=specs, is_enabled=entry.enabled)
-    if entry.labels is not None:
-        save_labels(job, actor=actor, labels=entry.labels)
-    return "job", entry.slug, before, job_entry(Job.objects.get(pk=job.pk))
-
-
-_SECTIONS = [
-    ("datasources", save_datasource),
-    ("secrets", save_secret),
-    ("calendars", save_calendar_entry),
-    ("scripts", save_script),
-    ("jobs", _save_job),
-]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -13,11 +12,10 @@ from accounts.models import Tenant, User
 from jobs.models import Blackout, Calendar
 from jobs.scheduling.zones import zone_names
 from jobs.workcalendars import blackouts_saved, parse_days, save_calendar
-from jobs.yamlfile.entries import BlackoutEntry, CalendarEntry, Wanted
+from jobs.yamlfile.entries import BlackoutEntry, CalendarEntry
+from jobs.yamlfile.sections import Saved, Wanted
 from jobs.yamlfile.writer import DAY_NAMES, blackout_entry, calendar_entry
 from portal.lib.fielderrors import FieldError, FieldErrors
-
-Saved = tuple[str, str, Any, Any]
 
 
 def save_calendar_entry(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved:
@@ -35,7 +33,7 @@ def save_calendar_entry(tenant: Tenant, wanted: Wanted, actor: User | None) -> S
     save_calendar(calendar, actor=actor, days=days)
     if entry.blackouts is not None:
         _save_blackouts(calendar, entry.blackouts, actor)
-    return "calendar", entry.slug, before, calendar_entry(Calendar.objects.get(pk=calendar.pk))
+    return before, calendar_entry(Calendar.objects.get(pk=calendar.pk))
 
 
 def weekdays_of(text: str, path: str) -> str:

@@ -5,6 +5,7 @@ Text that looks like a date stays text; repeated keys, unknown tags and alias bo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ MOST_VALUES = 200_000  # aliases count each time they are used
 DEEPEST = 40
 
 Path = tuple[int | str, ...]
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _TEXT_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value")}
@@ -43,6 +45,11 @@ class Document:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
+
+
+def parts_of(path: str) -> Path:
+    """ "jobs[2].retry.max" → ("jobs", 2, "retry", "max")."""
+    return tuple(int(index) if index else name for index, name in _PART.findall(path))
 
 
 def read_yaml(raw: bytes) -> Document:
@@ -133,6 +140,8 @@ class _Builder:
             if node.tag == "tag:yaml.org,2002:merge":
                 return None
             raise YamlError(line, _("The tag “%(tag)s” is not read here: write plain values.") % {"tag": node.tag[:60]})
+        if "\0" in node.value:  # "\0" in quotes: PostgreSQL stores no such text
+            raise YamlError(line, _("The file contains a character that YAML does not allow."))
         try:
             return self.loader.construct_object(node)
         except (ValueError, yaml.YAMLError):

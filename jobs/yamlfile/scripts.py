@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant, User
 from datasources import scripts
 from datasources.models import DataSource, SqlScript
-from jobs.yamlfile.entries import ScriptEntry, Wanted
+from jobs.yamlfile.entries import ScriptEntry
+from jobs.yamlfile.sections import Saved, Wanted
 from jobs.yamlfile.writer import script_entry
 from portal.lib.fielderrors import FieldError, FieldErrors
 
 
-def save_script(tenant: Tenant, wanted: Wanted, actor: User | None) -> tuple[str, str, Any, Any]:
+def save_script(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved:
     """Create or update by slug; jobs that take the latest version take what this makes."""
     entry: ScriptEntry = wanted.entry
     row = SqlScript.objects.filter(tenant=tenant, slug=entry.slug).select_related("current").first()
@@ -27,11 +25,9 @@ def save_script(tenant: Tenant, wanted: Wanted, actor: User | None) -> tuple[str
     )
     try:
         scripts.save_script(row, draft, actor=actor)
-    except PermissionDenied:
-        raise FieldErrors.of("", _("You may not do this here: ask a tenant admin for the right.")) from None
     except FieldErrors as refused:
         raise FieldErrors([_as_written(error, wanted) for error in refused.errors]) from None
-    return "script", entry.slug, before, script_entry(SqlScript.objects.select_related("current").get(pk=row.pk))
+    return before, script_entry(SqlScript.objects.select_related("current").get(pk=row.pk))
 
 
 def _linked(tenant: Tenant, entry: ScriptEntry) -> list[DataSource]:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from accounts.models import Tenant, User
 from datasources import connections
 from datasources.drivers import DRIVERS
 from datasources.models import DataSource, Secret
-from jobs.yamlfile.entries import DatasourceEntry, SecretEntry, Wanted
+from jobs.yamlfile.entries import DatasourceEntry, SecretEntry
+from jobs.yamlfile.sections import Saved, Wanted
 from jobs.yamlfile.writer import datasource_entry, secret_entry
 from portal.lib.crypto import CryptoError
 from portal.lib.encrypted import unseal
 from portal.lib.fielderrors import FieldErrors
 
-Saved = tuple[str, str, Any, Any]  # what, name, entry before, entry after
-
-_HIDDEN = "••••••"
+HIDDEN = "••••••"  # in a diff
 
 
 def save_datasource(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved:
@@ -42,13 +38,13 @@ def save_datasource(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved
     password = _changed(row, "password_encrypted", entry.password)
     after = datasource_entry(row)
     if before == after and not password:
-        return "datasource", entry.slug, before, before
+        return before, before
     try:
         given = entry.password or ""  # also when it is the stored one: a new host asks for it again
         connections.save_datasource(row, actor=actor, params=entry.params, password=given)
-    except (PermissionDenied, CryptoError) as error:
-        raise _refused(error, "password") from None
-    return "datasource", entry.slug, before, {**after, "password": _HIDDEN} if password else after
+    except CryptoError as error:
+        raise FieldErrors.of("password", str(error)) from None
+    return before, {**after, "password": HIDDEN} if password else after
 
 
 def save_secret(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved:
@@ -62,13 +58,13 @@ def save_secret(tenant: Tenant, wanted: Wanted, actor: User | None) -> Saved:
     row = secret or Secret(tenant=tenant, name=entry.name, created_by=actor)
     value = _changed(row, "value_encrypted", entry.value)
     if secret is not None and not value and row.description == entry.description:
-        return "secret", entry.name, before, before
+        return before, before
     row.description = entry.description
     try:
         connections.save_secret(row, actor=actor, value=value)
-    except (PermissionDenied, CryptoError) as error:
-        raise _refused(error, "value") from None
-    return "secret", entry.name, before, {"name": row.name, "value": _HIDDEN} if value else secret_entry(row)
+    except CryptoError as error:
+        raise FieldErrors.of("value", str(error)) from None
+    return before, {"name": row.name, "value": HIDDEN} if value else secret_entry(row)
 
 
 def _changed(row: DataSource | Secret, column: str, wanted: str | None) -> str:
@@ -77,9 +73,3 @@ def _changed(row: DataSource | Secret, column: str, wanted: str | None) -> str:
         return "" if not wanted or wanted == unseal(row, column) else wanted
     except CryptoError:  # what is stored can't be read any more
         return wanted or ""
-
-
-def _refused(error: PermissionDenied | CryptoError, field: str) -> FieldErrors:
-    if isinstance(error, CryptoError):
-        return FieldErrors.of(field, str(error))
-    return FieldErrors.of("", _("You may not do this here: ask a tenant admin for the right."))

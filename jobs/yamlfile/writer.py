@@ -16,9 +16,9 @@ from jobs.definitions import JobDefinition, plain
 from jobs.models import Blackout, Calendar, Job, Schedule
 from jobs.policies import CalendarPolicy, MisfirePolicy
 from jobs.workcalendars import days_of
+from jobs.yamlfile.sections import VERSION, sections
 from portal.lib.durations import format_duration
 
-VERSION = 1
 _WORDS = {"cron": "cron", "interval": "every", "once": "at", "workday": "workdays"}
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULT_GRACE = timedelta(seconds=300)
@@ -49,16 +49,10 @@ def dump(value: Any) -> str:
 
 def file_of(tenant: Tenant) -> str:
     """The definitions file of everything a tenant has."""
-    content = {
-        "version": VERSION,
-        "tenant": tenant.slug,
-        "datasources": [datasource_entry(row) for row in DataSource.objects.filter(tenant=tenant).order_by("slug")],
-        "secrets": [secret_entry(row) for row in Secret.objects.filter(tenant=tenant).order_by("name")],
-        "calendars": [calendar_entry(row) for row in Calendar.objects.filter(tenant=tenant).order_by("slug")],
-        "scripts": [script_entry(row) for row in scripts_of(tenant)],
-        "jobs": [job_entry(row) for row in jobs_of(tenant)],
-    }
-    return dump({name: value for name, value in content.items() if value != []})
+    found = {section.name: list(section.entries(tenant)) for section in sections()}
+    return dump(
+        {"version": VERSION, "tenant": tenant.slug, **{name: entries for name, entries in found.items() if entries}}
+    )
 
 
 def scripts_of(tenant: Tenant) -> Iterable[SqlScript]:
@@ -82,7 +76,7 @@ def job_entry(job: Job) -> dict[str, Any]:
 
 def definition_entry(definition: JobDefinition) -> dict[str, Any]:
     params = definition.params
-    own = _unlike(params.model_dump(mode="json"), _defaults(type(params)))
+    own = unlike(params.model_dump(mode="json"), defaults_of(type(params)))
     usual = plain(JobDefinition.model_construct(kind=definition.kind, params=params))
     content = plain(definition)
     found = {name: value for name, value in content.items() if name in ("name", "kind")}
@@ -95,21 +89,22 @@ def definition_entry(definition: JobDefinition) -> dict[str, Any]:
 
 
 def _less(value: Any, usual: Any) -> Any:
-    return _unlike(value, usual) if isinstance(value, dict) and isinstance(usual, dict) and usual else value
+    return unlike(value, usual) if isinstance(value, dict) and isinstance(usual, dict) and usual else value
 
 
 def _run_params(definition: JobDefinition) -> list[dict[str, Any]]:
     return [param.model_dump(mode="json", exclude_defaults=True) for param in definition.run_params]
 
 
-def _defaults(model: Any) -> dict[str, Any]:
+def defaults_of(model: Any) -> dict[str, Any]:
     """What the model's fields are when nothing is said; required fields have none."""
     optional = {name for name, info in model.model_fields.items() if not info.is_required()}
     found: dict[str, Any] = model.model_construct().model_dump(mode="json", include=optional)
     return found
 
 
-def _unlike(value: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+def unlike(value: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the value is not as usual."""
     return {name: item for name, item in value.items() if name not in usual or usual[name] != item}
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import clockwork, incidents
+from alerts import clockwork, escalation, incidents
 from alerts.incidents import Person
 from alerts.models import (
     AlertStatus,
@@ -15,9 +15,10 @@ from alerts.models import (
     InboxMessage,
     Incident,
     OnCallRota,
+    Silence,
 )
 from alerts.states import AlertState, IncidentStatus
-from jobs.models import Outage, Schedule
+from jobs.models import Job, Outage, Schedule
 from jobs.states import ReasonCode, RunStatus
 from tests.alerts import rows
 from tests.alerts.rows import MINUTE, NOW, told
@@ -39,6 +40,19 @@ def test_without_a_result_in_time_it_is_stale(job, ops, at):
     assert told() == ["stale"]
     rows.result(job, 12)
     assert told() == ["stale", "recovered"]
+
+
+def test_a_result_that_waits_to_be_read_is_not_overdue(job, ops, at):
+    rows.notice(ops, alert_rule=rows.rule(job, policy={"stale_after": "10m"}))
+    rows.result(job, 0)
+    rows.ended(job, 9, result=rows.table())
+    at(11)
+    clockwork.pass_time()
+    status = AlertStatus.objects.get()
+    assert (status.state, status.wakes_at) == (AlertState.OK, NOW + 11 * MINUTE + clockwork.SOON)
+    rows.drain()
+    clockwork.pass_time()
+    assert told() == []
 
 
 def test_a_job_that_never_runs_is_stale(job, ops, at):
@@ -137,6 +151,53 @@ def test_an_acknowledgement_stops_the_escalation_while_it_holds(job, ops, at):
     assert told() == ["escalated"]
 
 
+def test_after_an_acknowledgement_that_lapsed_the_first_step_is_told_again(job, ops, at):
+    policy = EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p", ack_timeout=30 * MINUTE)
+    EscalationStep.objects.create(policy=policy, number=1, wait=5 * MINUTE).channels.add(ops)
+    rows.rule(job, escalation=policy)
+    rows.result(job, 0, 1)
+    at(6)
+    clockwork.pass_time()
+    incidents.acknowledge(Incident.objects.get(), at=NOW + 7 * MINUTE, by=Person(name="Li"))
+    for minute in (38, 44):
+        at(minute)
+        clockwork.pass_time()
+    assert told() == ["escalated", "escalated"]
+
+
+@pytest.mark.parametrize("answer", [incidents.acknowledge, incidents.resolve])
+def test_an_answer_of_the_last_moment_is_heard(job, ops, at, monkeypatch, answer):
+    policy = EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p", ack_timeout=30 * MINUTE)
+    EscalationStep.objects.create(policy=policy, number=1, wait=5 * MINUTE).channels.add(ops)
+    rows.rule(job, escalation=policy)
+    rows.result(job, 0, 1)
+    real = escalation._step
+
+    def step(*args):
+        answer(Incident.objects.get(), at=NOW + 6 * MINUTE, by=Person(name="Li"))
+        real(*args)
+
+    monkeypatch.setattr(escalation, "_step", step)
+    at(6)
+    clockwork.pass_time()
+    assert told() == []
+    assert Incident.objects.get().status != IncidentStatus.OPEN
+
+
+def test_the_timeline_names_nobody_whom_a_silence_spared(job, ops, at):
+    policy = EscalationPolicy.objects.create(tenant=job.tenant, slug="p", name="p")
+    EscalationStep.objects.create(policy=policy, number=1, wait=5 * MINUTE).channels.add(ops)
+    rows.rule(job, escalation=policy)
+    Silence.objects.create(
+        tenant=job.tenant, reason="move", selector={}, starts_at=NOW - MINUTE, ends_at=NOW + 10 * MINUTE
+    )
+    rows.result(job, 0, 1)
+    at(6)
+    clockwork.pass_time()
+    event = Incident.objects.get().events.get(what="escalated")
+    assert event.said["names"] == "–"
+
+
 def test_who_is_on_call_gets_it_in_the_inbox(job, at):
     person = user()
     rota = OnCallRota.objects.create(
@@ -190,3 +251,21 @@ def test_reminders_stop_when_somebody_looks_after_it(job, ops, at):
     clockwork.pass_time()
     assert told() == ["firing", "still_firing"]
     assert Incident.objects.get().acknowledged_by == "Li Wei"
+
+
+@pytest.mark.parametrize("off", [{"is_enabled": False}, {"archived_at": NOW}])
+def test_a_job_that_is_switched_off_is_not_awaited(job, ops, at, off):
+    rows.notice(ops, alert_rule=rows.rule(job, policy={"stale_after": "30m"}))
+    rows.result(job, 0)
+    Job.objects.filter(pk=job.pk).update(**off)
+    for minute in (31, 62, 100):
+        at(minute)
+        clockwork.pass_time()
+    assert told() == []
+    Job.objects.filter(pk=job.pk).update(is_enabled=True, archived_at=None)
+    at(125)
+    clockwork.pass_time()
+    assert told() == [], "it is awaited from when it was switched on"
+    at(131)
+    clockwork.pass_time()
+    assert told() == ["stale"]

@@ -7,12 +7,12 @@ from datetime import UTC
 import pytest
 from django.utils.translation import override
 
-from alerts.defaulttemplates import DIGEST, DRILL, SUBJECTS, TEST, Templates, default_body, default_subject, write
+from alerts.defaulttemplates import SUBJECTS, Templates, default_body, default_subject, write
 from alerts.states import Trigger
 from alerts.templatevars import VARIABLES
 from alerts.templating import names_in, parse
 
-ALL = [*Trigger.values, DIGEST, TEST, DRILL]
+ALL = list(Trigger.values)
 VALUES = {name: variable.sample for name, variable in VARIABLES.items()}
 
 
@@ -55,18 +55,18 @@ def test_a_run_says_what_happened_and_shows_the_end_of_the_log():
 
 
 def test_own_templates_are_used():
-    own = Templates(subject="!{{ task_id }}", body="{{ value }}", html="<p>{{ rule_name }}</p>")
+    own = Templates(subject="!{{ task_id }}", body="{{ value }}")
     made = written(own)
-    assert (made.subject, made.body, made.html) == ("!daily-revenue", "42", "<p>Unpaid orders</p>")
+    assert (made.subject, made.body) == ("!daily-revenue", "42")
 
 
 def test_a_template_that_can_not_be_used_any_more_is_replaced_and_said():
-    made = written(Templates(subject="{{ gone_variable }}", body="{{ task_name }}", html="<p>{{ gone }}</p>"))
+    made = written(Templates(subject="{{ gone_variable }}", body="{{ task_name }}"))
     assert made.subject == "[Critical] Unpaid orders fires"
     assert made.body.startswith(
         "Daily revenue\n\n(A template of the rule could not be used: Line 1: there is no variable"
     )
-    assert made.problem and not made.html
+    assert made.problem
 
 
 def test_the_reader_gets_the_own_language():

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from alerts import digests
+from alerts.parcels import message_of
 from alerts.states import NotificationStatus as N
 from jobs import dbclock
 from tests.alerts.postrows import Witness, channel, drain, notification, status, subjects
@@ -58,6 +59,34 @@ def test_what_belongs_together_is_one_message_that_names_all():
     for row in (second, third):
         assert status(row) == N.SUPPRESSED
         assert row.why["number"] == first.pk
+
+
+def told(incident, job="stock", **fields):
+    url = f"https://portal.example.com/admin/alerts/incident/{incident}/change/"
+    facts = {"tenant": "shop", "job": job, "run": incident + 100, "incident": incident, "url": url}
+    return {"facts": {**facts, "acknowledge_url": f"{url}ack/", **fields}, "digest_key": "d1"}
+
+
+def test_a_digest_of_several_incidents_acknowledges_none_and_leads_to_all():
+    on = channel()
+    first, _second = held(on, "One", **told(1)), held(on, "Two", **told(2))
+    drain()
+    first.refresh_from_db()
+    events = first.facts.pop("events")
+    assert first.facts == {"tenant": "shop", "job": "stock", "url": "http://127.0.0.1:8000/admin/alerts/incident/"}
+    assert all(event["facts"]["acknowledge_url"] == event["facts"]["url"] + "ack/" for event in events)
+    assert [event["facts"]["incident"] for event in events] == [1, 2]
+    assert message_of(first).actions == ()
+
+
+def test_a_digest_of_one_incident_still_acknowledges_it():
+    on = channel()
+    first, _second = held(on, "One", **told(1, run=5)), held(on, "Again", **told(1, run=6))
+    drain()
+    first.refresh_from_db()
+    assert first.facts["url"].endswith("/incident/1/change/")
+    assert "run" not in first.facts
+    assert [action.url for action in message_of(first).actions] == [first.facts["acknowledge_url"]]
 
 
 def test_different_digests_and_channels_stay_apart():

@@ -4,30 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import leases, marks
 from alerts.dispatch import Dispatcher
 from alerts.models import DeliveryAttempt, Notification
-from alerts.parcels import Outcome
 from alerts.states import NotificationStatus as N
-from alerts.transports import Receipt
 from jobs import dbclock
 from tests.alerts.postrows import Witness, channel, drain, later, notification, status, subjects
 from tests.servers import wait_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("witness")]
-
-
-def claim(on, count=10):
-    return leases.claim(on.pk, count, now=dbclock.now(), sender="other/7")
-
-
-def settle(*outcomes):
-    now = dbclock.now()
-    return marks.settle(outcomes, now=now, times={each.parcel.id: (now, now) for each in outcomes})
-
-
-def taken(parcel):
-    return Outcome(parcel=parcel, began=0.0, ended=1.0, receipt=Receipt(remote_id="late"))
 
 
 def test_what_is_due_is_sent_once_with_its_id():
@@ -99,6 +83,35 @@ def test_a_pause_that_the_service_asks_for_is_kept():
     assert row.not_before - dbclock.now() > timedelta(minutes=6)
 
 
+def test_a_channel_that_somebody_repaired_goes_on_at_once():
+    on = channel(does="busy")
+    notification(on)
+    dispatcher = drain()
+    on.refresh_from_db()
+    on.params, on.failing_since = {"does": "take"}, None
+    on.save()
+    behind = notification(on, "Next")
+    drain(dispatcher)
+    assert status(behind) == N.SENT
+    assert on.pk not in dispatcher._paused
+
+
+def test_a_channel_that_fails_is_left_alone():
+    on = channel(does="busy")
+    notification(on)
+    dispatcher = drain()
+    behind = notification(on, "Next")
+    drain(dispatcher)
+    assert (status(behind), behind.tries) == (N.PENDING, 0)
+
+
+def test_a_refusal_of_named_people_pauses_nobody():
+    on = channel(does="refuse", failing_since=dbclock.now())
+    rows = [notification(on, recipients=["an@example.com"]), notification(on, recipients=["bo@example.com"])]
+    drain()
+    assert [status(row) for row in rows] == [N.DEAD, N.DEAD]
+
+
 def test_the_next_try_is_the_same_message():
     on = channel(does="fail")
     row = notification(on)
@@ -163,94 +176,7 @@ def test_who_is_refused_for_good_is_named():
     assert "never@example.com" in str(row.why)
 
 
-# --- leases -----------------------------------------------------------------------------------------------------------
-
-
-def test_two_claims_never_hold_the_same_message():
-    on = channel()
-    rows = [notification(on) for _ in range(5)]
-    first, second = claim(on, 3), claim(on, 3)
-    assert sorted(parcel.id for parcel in [*first, *second]) == sorted(row.pk for row in rows)
-
-
-def test_a_late_mark_of_a_sender_that_lost_its_lease_changes_nothing():
-    on = channel()
-    row = notification(on)
-    [late] = claim(on)
-    later(row, lease_until=timedelta(seconds=1))
-    leases.reap(dbclock.now())
-    [again] = claim(on)
-    assert again.token == late.token + 1
-    assert settle(taken(late)) == 0
-    assert status(row) == N.SENDING
-    assert settle(taken(again)) == 1
-    assert status(row) == N.SENT
-
-
-def test_a_mark_counts_while_nobody_has_taken_over():
-    on = channel()
-    row = notification(on)
-    [parcel] = claim(on)
-    later(row, lease_until=timedelta(seconds=1))
-    assert settle(taken(parcel)) == 1
-    assert status(row) == N.SENT
-
-
-def test_an_ended_lease_gives_the_message_to_the_next_with_the_same_id():
-    on = channel()
-    row = notification(on)
-    claim(on)
-    later(row, lease_until=timedelta(seconds=1))
-    drain()
-    assert status(row) == N.SENT
-    assert Witness.taken == [(str(row.delivery_id), "Disk full", None)]
-    first, second = row.attempts.order_by("number")
-    assert (first.is_ok, second.is_ok) == (None, True)
-    assert first.ended_at
-    assert "Nobody knows" in first.problem["msgid"]
-
-
-def test_a_message_that_ends_its_senders_waits_and_is_given_up_after_a_day():
-    on = channel()
-    row = notification(on, tries=3)
-    claim(on)
-    later(row, lease_until=timedelta(seconds=1))
-    leases.reap(dbclock.now())
-    assert status(row) == N.PENDING
-    assert row.not_before > dbclock.now() + timedelta(minutes=1)
-    later(row, not_before=timedelta(seconds=1))
-    claim(on)
-    later(row, lease_until=timedelta(seconds=1), first_failed_at=timedelta(hours=25))
-    leases.reap(dbclock.now())
-    assert status(row) == N.DEAD
-
-
-def test_what_is_given_back_has_used_no_try():
-    on = channel()
-    row = notification(on)
-    [parcel] = claim(on)
-    assert leases.give_back([parcel], now=dbclock.now()) == 1
-    assert (status(row), row.tries, row.attempts.count()) == (N.PENDING, 0, 0)
-
-
-def test_what_somebody_else_has_by_now_can_not_be_given_back():
-    on = channel()
-    row = notification(on)
-    [parcel] = claim(on)
-    Notification.objects.filter(pk=row.pk).update(token=9)
-    assert leases.give_back([parcel], now=dbclock.now()) == 0
-    assert status(row) == N.SENDING
-
-
-def test_renewing_moves_the_lease_of_what_is_still_held():
-    on = channel()
-    rows = [notification(on), notification(on)]
-    parcels = claim(on)
-    Notification.objects.filter(pk=rows[0].pk).update(token=9)
-    soon = dbclock.now() + timedelta(seconds=20)
-    assert leases.renew(parcels, now=soon) == {rows[1].pk}
-    rows[1].refresh_from_db()
-    assert rows[1].lease_until == soon + leases.lease()
+# --- closing ----------------------------------------------------------------------------------------------------------
 
 
 def test_closing_gives_back_what_is_not_begun():
@@ -285,6 +211,21 @@ def test_a_hanging_channel_holds_up_nobody():
     assert sorted(subjects()) == sorted(row.subject for row in rows)
     Witness.release.set()
     dispatcher.close(5)
+
+
+def test_channels_take_turns(monkeypatch):
+    """More of them than bags: each comes before any comes again."""
+    monkeypatch.setattr("alerts.slots.MOST_BAGS", 2)
+    rows = [channel(f"c{place}") for place in range(4)]
+    for on in rows * 2:
+        for _ in range(10):
+            notification(on)
+    dispatcher = Dispatcher(name="test/1")
+    for _round in range(2):
+        dispatcher.round()
+        wait_for(lambda: not dispatcher._open_bags(), "the bags")
+    assert {row.pk for row in rows} == set(dispatcher._served)
+    drain(dispatcher)
 
 
 def test_after_a_failure_the_rest_of_the_bag_is_not_tried():

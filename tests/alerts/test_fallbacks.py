@@ -164,6 +164,31 @@ def test_admins_are_told_of_many_losses_once_an_hour():
     assert InboxMessage.objects.filter(user=admin, subject__startswith="A message could not").count() == 1
 
 
+def stand_in(row, on, **fields):
+    return notification(on, row.subject, stands_in_for=row, **fields)
+
+
+def test_nothing_is_lost_that_the_last_of_a_chain_has_sent():
+    admin = user("ann", "admin")
+    first, second, third = chain("refuse", "refuse", "take")
+    row = notification(first)
+    between = stand_in(row, second, status=N.DEAD)
+    stand_in(between, third, status=N.SENT)
+    assert not fallbacks.tell_of_loss(row, now=dbclock.now())
+    drain()
+    assert (status(row), row.why.get("name")) == (N.DEAD, "c2")
+    assert not InboxMessage.objects.filter(user=admin, subject__startswith="A message could not").exists()
+
+
+def test_what_waits_at_the_end_of_a_chain_is_not_needed_when_the_first_delivers():
+    first, second, third = chain("take", "take", "take")
+    row = notification(first)
+    between = stand_in(row, second, status=N.DEAD)
+    last = stand_in(between, third, not_before=dbclock.now() + timedelta(minutes=1))
+    drain()
+    assert (status(row), status(between), status(last)) == (N.SENT, N.DEAD, N.SUPPRESSED)
+
+
 # --- switched off -----------------------------------------------------------------------------------------------------
 
 

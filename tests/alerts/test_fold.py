@@ -214,7 +214,7 @@ def test_what_settles_while_it_fires_keeps_its_incident_and_is_told():
     policy = Policy(flap_changes=3, flap_period=10 * MINUTE, repeat_every=5 * MINUTE)
     memory, effects = story(policy, "bgb", until=14)
     assert told(effects)[-1] == "settled firing 13"
-    assert [trigger_of(one) for one in effects[-1:]] == [Trigger.STILL_FIRING]
+    assert [trigger_of(one) for one in effects[-1:]] == [Trigger.FIRING]
     assert memory.incidents
     assert wakes_at(policy, memory) == at(18)
 

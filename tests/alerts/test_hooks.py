@@ -97,6 +97,8 @@ def test_what_is_refused_learns_nothing_and_is_kept(hook, kind, words) -> None:
     [
         (b"not json", 400),
         (b"[" * 100_000, 400),
+        (b'{"order": {"day": NaN}}', 400),
+        (b'{"items": [{"id": 1e999}]}', 400),
         (b'{"order": {"day": "soon"}}', 422),
         (b'{"order": {"day": {"a": 1}}}', 422),
         (b'{"items": "text"}', 202),
@@ -117,13 +119,27 @@ def test_a_body_that_is_too_large_is_not_taken(hook) -> None:
 
 def test_a_flood_is_stopped_and_fills_no_table(hook, monkeypatch) -> None:
     monkeypatch.setattr(hooks, "MOST_CALLS", 3)
-    for number in range(6):
-        call(hook, secret="x" * 40, at=time.time() - number)
+    for number in range(1, 7):
+        answer = call(hook, at=time.time() - number)
     assert HookCall.objects.count() == 3
-    answer = call(hook)
     assert (answer.status_code, answer["Retry-After"]) == (429, "60")
     HookCall.objects.update(at=timezone.now() - timedelta(minutes=2))
     assert call(hook).status_code == 202
+
+
+def test_wrong_signatures_shut_nobody_out_and_are_bounded(hook, monkeypatch) -> None:
+    monkeypatch.setattr(hooks, "MOST_CALLS", 3)
+    for _time in range(6):
+        assert call(hook, secret="w" * 43).status_code == 401
+    assert HookCall.objects.count() == 3
+    assert call(hook).status_code == 202
+
+
+def test_good_calls_do_not_hide_wrong_ones(hook, monkeypatch) -> None:
+    monkeypatch.setattr(hooks, "MOST_CALLS", 1)
+    assert call(hook).status_code == 202
+    call(hook, secret="w" * 43)
+    assert HookCall.objects.filter(is_accepted=False).count() == 1
 
 
 def test_only_post_is_answered(hook) -> None:

@@ -98,6 +98,19 @@ def test_a_dead_datasource_is_one_incident_however_many_alerts_wait_for_it(ops):
     assert incident.status == IncidentStatus.RESOLVED
 
 
+def test_each_alert_tells_of_its_own_recovery(job, ops):
+    other = rows.sql_job("other")
+    rows.notice(ops, selector={"jobs": [job.slug]})
+    rows.notice(rows.channel(other, "team-b"), alert_rule=rows.rule(other, "other"))
+    rows.rule(job)
+    for each in (job, other):
+        rows.failed(each, 0, reason_code=ReasonCode.CONNECTION)
+    rows.result(job, 1)
+    last = rows.result(other, 2)
+    found = Notification.objects.filter(trigger="recovered").order_by("channel__slug")
+    assert [(each.channel.slug, each.job, each.run) for each in found] == [("ops", job, None), ("team-b", other, last)]
+
+
 def test_another_rules_channel_is_told_of_a_joined_incident_too(job, ops):
     other = rows.sql_job("other")
     rows.notice(ops, alert_rule=rows.rule(job))
@@ -162,6 +175,14 @@ def test_only_new_rows_are_told(job, ops):
     found = {row.key[0]: row.resolved_at for row in AlertRow.objects.all()}
     assert [key for key, over in found.items() if over is None] == [2, 3]
     assert AlertStatus.objects.get().sentence["new"] == 1
+
+
+def test_new_rows_of_an_incident_that_was_resolved_by_hand_are_told_once(job, ops):
+    row_rule(job, ops)
+    rows.result(job, 0, (1,), columns=("id",))
+    incidents.resolve(Incident.objects.get(), at=NOW, by=Person(user=user()))
+    rows.result(job, 1, (1,), (2,), columns=("id",))
+    assert told() == ["firing", "firing"]
 
 
 def test_rows_that_are_acknowledged_do_not_fire(job, ops):

@@ -45,13 +45,25 @@ def test_a_pass_that_fails_stops_no_other(no_other_passes, caplog):
     def broken():
         raise RuntimeError("a defect")
 
-    no_other_passes.extend([("consume", broken), ("pass_time", lambda: done.append(1))])
+    def works():
+        done.append(1)
+        return 1
+
+    no_other_passes.extend([("consume", broken), ("pass_time", works)])
     row = notification(channel())
     Office().once()
     assert done == [1]
     assert status(row) == N.SENT
     assert "consume" in caplog.text
     assert set(turns.last_turns()) == {"pass_time", "dispatch"}
+
+
+@pytest.mark.django_db
+def test_who_has_no_turn_has_done_nothing(no_other_passes):
+    """A frozen process keeps its turn, and all the others only wait."""
+    no_other_passes.extend([("consume", lambda: None), ("pass_time", lambda: 0)])
+    assert Office().make_passes() == 0
+    assert set(turns.last_turns()) == {"pass_time"}
 
 
 @pytest.mark.django_db

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from alerts import backtest, clockwork
 from alerts.baseline import Figures, is_too_long
-from alerts.models import Notification, NotificationRule
+from alerts.models import AlertCheck, Notification, NotificationRule
 from alerts.overlong import too_long_after
 from alerts.shelf import shelf
 from jobs.models import Run
@@ -58,6 +60,23 @@ def test_it_is_told_once_while_the_run_goes_on(history, ops, at):
         rule, [history], book=book, since=NOW - timedelta(days=5), until=NOW + timedelta(days=1)
     )
     assert [(each.at, each.trigger.value) for each in report.written] == live
+
+
+@pytest.mark.django_db
+def test_a_run_that_was_told_of_is_written_no_more(history, ops, at):
+    rows.notice(ops, ["too_long"], job=history)
+    rows.rule(history, source="outcome", outcomes=["too_long"], condition="")
+    run_rows.run(history, RunStatus.RUNNING, at=NOW)
+    writes = []
+    for minute in (30, 31):
+        clockwork._last_round.clear()
+        at(minute)
+        with CaptureQueriesContext(connection) as found:
+            clockwork.pass_time()
+        writes.append([one["sql"] for one in found if one["sql"].startswith(("INSERT", "UPDATE"))])
+    assert writes[0]
+    assert [one for one in writes[1] if "alerts_" in one and "officeturn" not in one] == []
+    assert AlertCheck.objects.count() == 1
 
 
 @pytest.mark.django_db

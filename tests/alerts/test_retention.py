@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
-from alerts import retention
+from alerts import clockwork, retention
 from alerts.models import AlertCheck, Incident, Notification
 from tests.alerts import rows
 from tests.alerts.rows import NOW
@@ -34,3 +35,27 @@ def test_a_message_that_was_not_sent_stays(job, ops):
     rows.result(job, 0, 1)
     retention.prune(NOW + timedelta(days=500))
     assert Notification.objects.filter(status="pending").exists()
+
+
+@pytest.mark.ledger("postgresql")
+def test_what_is_old_is_found_by_an_index(job):
+    rule = rows.rule(job)
+    rows.result(job, 0, 1)
+    status = rule.statuses.get()
+    many = [AlertCheck(status=status, at=NOW - timedelta(minutes=minute), verdict="good") for minute in range(5000)]
+    AlertCheck.objects.bulk_create(many)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE alerts_alertcheck")
+    [checks, *_others] = retention._old(NOW + retention.CHECKS_KEPT - timedelta(days=3))
+    assert "alertcheck_at" in checks[: retention.BATCH].explain()
+
+
+def test_the_clock_deletes_nothing(job, at, monkeypatch):
+    """Its transaction holds a turn that all others wait for."""
+    rows.rule(job)
+    rows.result(job, 0, 1)
+    at(60 * 24 * 100)
+    clockwork._last_round.clear()
+    clockwork.pass_time()
+    assert AlertCheck.objects.count() == 1
+    assert retention.keep_up(NOW + timedelta(days=100)) == 1

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.retries import DELAYS, GIVE_UP, next_try, pause_of
+from alerts.retries import DELAYS, GIVE_UP, LAST_TRY, next_try, pause_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -28,8 +28,20 @@ def test_after_a_day_it_is_given_up(age, is_over):
     assert (next_try(9, now=NOW, first_failed_at=NOW - age, luck=0) is None) is is_over
 
 
-def test_a_wait_beyond_the_day_is_no_try():
-    assert next_try(1, now=NOW, first_failed_at=NOW, luck=0, retry_after=GIVE_UP) is None
+@pytest.mark.parametrize("pause", [GIVE_UP, GIVE_UP * 30])
+def test_a_service_that_wants_rest_for_a_day_is_tried_once_more_within_it(pause):
+    assert next_try(1, now=NOW, first_failed_at=NOW, luck=0, retry_after=pause) == NOW + GIVE_UP - LAST_TRY
+
+
+def test_the_last_try_of_the_day_is_not_before_the_usual_one():
+    first_failed_at = NOW - GIVE_UP + timedelta(seconds=40)
+    found = next_try(2, now=NOW, first_failed_at=first_failed_at, luck=0, retry_after=timedelta(hours=1))
+    assert found == NOW + DELAYS[1]
+
+
+def test_a_usual_wait_beyond_the_day_is_no_try_whatever_the_service_wants():
+    first_failed_at = NOW - GIVE_UP + timedelta(seconds=20)
+    assert next_try(2, now=NOW, first_failed_at=first_failed_at, luck=0, retry_after=timedelta(hours=1)) is None
 
 
 def test_a_failing_channel_is_left_alone_longer_and_longer_up_to_half_a_minute():

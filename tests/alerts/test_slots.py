@@ -1,5 +1,9 @@
 """Who gets how many messages: no channel holds up another."""
 
+from collections import Counter
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +18,46 @@ def test_each_channel_gets_a_bag_before_any_gets_a_second():
 
 def test_at_most_two_bags_of_a_channel_are_under_way():
     assert share([ChannelState(id=1, bags=2)], busy=IDLE | {"quick": 2, "all": 2}) == []
+
+
+def test_a_channel_with_a_bag_waits_for_those_that_have_none():
+    states = [ChannelState(id=number, bags=1) for number in range(8)] + [ChannelState(id=99)]
+    given_out = share(states, busy={"quick": 8, "troubled": 0, "all": 8})
+    assert given_out[0] == (99, BAG_SIZE)
+
+
+def test_the_channel_that_was_served_longest_ago_comes_first():
+    states = [ChannelState(id=1, served=5), ChannelState(id=2, served=3), ChannelState(id=3)]
+    assert [channel for channel, _size in share(states, busy=IDLE)] == [3, 2, 1, 3, 2, 1]
+
+
+@pytest.mark.parametrize("count", [11, 40])
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_channels_with_endless_queues_get_the_same(count, is_failing):
+    """Bags take one to three rounds."""
+    luck = Random(count)
+    open_bags: list[list[int]] = []  # [channel, rounds left]
+    served: dict[int, int] = {}
+    got: Counter[int] = Counter()
+    for _round in range(200):
+        open_bags = [[channel, left - 1] for channel, left in open_bags if left > 1]
+        bags = Counter(channel for channel, _left in open_bags)
+        states = [
+            ChannelState(id=number, bags=bags[number], is_failing=is_failing, served=served.get(number, 0))
+            for number in range(count)
+        ]
+        kind = "troubled" if is_failing else "quick"
+        for channel, _size in share(states, busy=IDLE | {kind: len(open_bags), "all": len(open_bags)}):
+            open_bags.append([channel, luck.randint(1, 3)])
+            served[channel] = sum(got.values()) + 1
+            got[channel] += 1
+    mean = sum(got.values()) / count
+    assert all(mean / 2 <= got[number] <= mean * 2 for number in range(count)), got
+
+
+def test_a_limit_counts_a_bag_under_way_once():
+    """What is in it is among the tries of the minute already."""
+    assert share([ChannelState(id=1, bags=1, left=4)], busy=IDLE | {"quick": 1, "all": 1}) == [(1, 4)]
 
 
 def test_a_failing_channel_gets_one_message():

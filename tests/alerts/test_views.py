@@ -48,6 +48,31 @@ def test_a_post_acknowledges_in_the_recipients_name(client, incident) -> None:
     assert "Acknowledged. Reminders and escalation stop." in response.content.decode()
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_link_signed_before_an_acknowledgement_was_taken_back_is_worth_nothing(client, incident, method) -> None:
+    old = link(incident)
+    incident.events.create(what="reopened", at=timezone.now() + timedelta(seconds=5))
+    response = getattr(client, method)(old)
+    incident.refresh_from_db()
+    assert (response.status_code, incident.status) == (410, OPEN)
+    assert "taken back" in response.content.decode()
+
+
+def test_a_link_signed_after_it_was_taken_back_is_good(client, incident) -> None:
+    incident.events.create(what="reopened", at=timezone.now() - timedelta(seconds=5))
+    assert client.post(link(incident)).status_code == 200
+    incident.refresh_from_db()
+    assert incident.status == ACK
+
+
+def test_of_a_tenant_that_is_switched_off_nothing_is_shown_or_acknowledged(client, incident) -> None:
+    incident.tenant.is_active = False
+    incident.tenant.save()
+    response = client.post(link(incident))
+    assert response.status_code == 404
+    assert is_untouched(incident)
+
+
 def test_who_is_logged_in_acknowledges_in_their_own_name(client, incident) -> None:
     person = jobs.user("nora", "operator")
     client.force_login(person)

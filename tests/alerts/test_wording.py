@@ -31,7 +31,7 @@ def test_a_stored_sentence_is_read_in_the_readers_language_and_zone():
     stored = say("changed.column", column="x", last_at=at).stored
     assert stored == {"key": "changed.column", "column": "x", "last_at": "2026-11-21T09:00:00+00:00"}
     with timezone.override("Asia/Shanghai"):
-        assert render(stored) == "“x” is not what it was at 2026-11-21 17:00:00."
+        assert render(stored) == "“x” is not what it was at 2026-11-21 17:00:00 Asia/Shanghai."
 
 
 def test_sentences_may_hold_sentences_lengths_of_time_and_those_of_other_layers():

@@ -7,7 +7,7 @@ from alerts.models import RuleBook
 from jobs import catalog, labels
 from jobs.models import Job, JobRevision
 from jobs.yamlfile.applier import apply_bundles
-from jobs.yamlfile.entries import read_bundle
+from jobs.yamlfile.bundles import read_bundle
 from jobs.yamlfile.writer import job_entry
 from tests.jobs import rows
 from tests.jobs.admin.conftest import as_role, editor  # noqa: F401

@@ -23,7 +23,7 @@ from datasources.models import DataSource, Secret
 from jobs.catalog import follow_datasources
 from jobs.models import Calendar, Job, Schedule
 from jobs.yamlfile.applier import apply_bundles
-from jobs.yamlfile.entries import read_bundle
+from jobs.yamlfile.bundles import read_bundle
 from jobs.yamlfile.reader import YamlError, read_yaml
 from jobs.yamlfile.writer import dump, file_of
 from tests.jobs import rows
@@ -293,6 +293,7 @@ BOMB = b"a0: &a0 [x, x]\n" + b"".join(
         (b"<<: {a: 1}\n", 1),
         (BOMB, 1),
         (b"a: \x01\n", 1),
+        (b'a: 1\nb: "\\0"\n', 2),
     ],
 )
 def test_hostile_yaml_is_refused_with_a_line(raw, line):

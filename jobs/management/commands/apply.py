@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from jobs.yamlfile.applier import ApplyRefusedError, Change, apply_bundles
-from jobs.yamlfile.entries import Bundle, Problem, read_bundle
+from jobs.yamlfile.bundles import Bundle, Problem, read_bundle
 from jobs.yamlfile.reader import MOST_BYTES
 
 MARKS = {"created": "+", "updated": "~", "unchanged": "="}
@@ -22,7 +22,7 @@ MARKS = {"created": "+", "updated": "~", "unchanged": "="}
 class Command(BaseCommand):
     """Exit code 0: applied (or it would be); 1: refused, and nothing was changed."""
 
-    help = "Create and update datasources and jobs from definitions files: apply [FILE …] [--dry-run]"
+    help = "Create and update what definitions files say: apply [FILE …] [--dry-run]"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("files", nargs="*", metavar="FILE", help="YAML files; none or “-” is standard input")

@@ -1,4 +1,4 @@
-"""`export --tenant T`: a tenant's datasources and jobs as a definitions file, without secrets."""
+"""`export --tenant T`: what a tenant has as a definitions file, without secrets."""
 
 from __future__ import annotations
 

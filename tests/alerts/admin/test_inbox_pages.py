@@ -135,3 +135,27 @@ def test_a_link_leads_to_a_page_of_this_portal_or_nowhere(link, is_there):
     text = page(client_of(ann), LIST)
     assert ("/admin/jobs/job/7/change/" in text) is is_there
     assert "evil.example" not in text
+
+
+def test_the_list_shows_the_first_line_and_not_the_table_below_it():
+    ed = user("ed", "viewer")
+    letter = Letter(subject="Orders", body="\n 328 orders wait.\nwaiting\n-------\n328")
+    tell_people([ed], letter, now=dbclock.now(), tenant=tenant())
+    text = page(client_of(ed), LIST)
+    assert "328 orders wait.</small>" in text
+    assert "-------" not in text
+
+
+def test_results_are_counted_only_where_a_search_made_them_fewer():
+    ed = user("ed", "viewer")
+    tell(ed, subject="For Ed")
+    assert "Show all" not in page(client_of(ed), LIST)
+    assert "Show all" in page(client_of(ed), f"{LIST}?q=Ed")
+
+
+def test_an_empty_list_is_not_called_a_search_that_found_nothing():
+    ed = user("ed", "viewer")
+    assert "Nothing here yet" in page(client_of(ed), LIST)
+    found_nothing = page(client_of(ed), f"{LIST}?q=zzz")
+    assert "Nothing matches" in found_nothing
+    assert "Reset filters" in found_nothing

@@ -193,6 +193,20 @@ def test_what_is_resolved_already_is_said_and_the_others_are_done(editor) -> Non
     assert alive.status == ACK
 
 
+def test_of_many_refusals_five_are_said_and_the_others_counted(editor) -> None:
+    made = [rows.incident(f"c{number}", status=RESOLVED) for number in range(8)]
+    found = said(act(editor, "acknowledge", *made))
+    assert len([words for words in found if words.startswith("#")]) == 5
+    assert "3 more" in found[-1]
+
+
+def test_too_many_at_once_are_refused_and_none_is_done(editor, monkeypatch) -> None:
+    monkeypatch.setattr("alerts.admin.incident_deeds.MOST_AT_ONCE", 2)
+    made = [rows.incident(f"c{number}") for number in range(3)]
+    assert said(act(editor, "resolve", *made)) == ["At most 2 incidents are changed at once: choose fewer."]
+    assert not Incident.objects.filter(status=RESOLVED).exists()
+
+
 def test_a_viewer_is_offered_no_action_and_no_button(as_role) -> None:
     made = rows.incident()
     viewer = as_role("viewer")

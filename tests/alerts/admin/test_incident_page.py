@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from alerts.models import EscalationPolicy, EscalationStep, Incident, OnCallRota
 from alerts.states import IncidentStatus
 from alerts.wording import say
@@ -58,6 +58,8 @@ def test_evidence_comes_as_a_file_without_formulas(editor) -> None:
     lines = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()
     assert lines[:3] == ["id,name,amount", "1,,12.5", "2,'=1+1,-3"]
     assert response["Content-Disposition"] == f'attachment; filename="incident-{made.pk}.csv"'
+    entry = AuditEntry.objects.get(verb="alerts.incident.evidence_exported")
+    assert (entry.details, entry.actor is not None) == ({"rows": 3}, True)
 
 
 @pytest.mark.parametrize(
@@ -302,3 +304,22 @@ def test_an_incident_of_another_tenant_does_not_exist(editor) -> None:
     for address in (rows.page(foreign), f"{rows.BOARD}{foreign.pk}/live/", f"{rows.BOARD}{foreign.pk}/evidence/"):
         assert editor.get(address).status_code == 404
     assert editor.post(rows.deed(foreign), {"deed": "resolve"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("rule:1/job:1", ""),
+        ("datasource:shop", "The datasource “shop”"),
+        ("job:7", "The job “Orders”"),
+        ("disk", "disk"),
+    ],
+)
+def test_what_the_alerts_have_in_common_is_said_in_words(editor, cause, words) -> None:
+    incident = rows.incident(cause)
+    rows.member(incident, rows.rule(), jobs.job("orders", name="Orders"))
+    assert shown(editor, incident)["cause"] == words
+
+
+def test_the_cause_of_a_deleted_job_has_its_number(editor) -> None:
+    assert shown(editor, rows.incident("job:999"))["cause"] == "The job “#999”"

@@ -87,3 +87,9 @@ def test_days_follow_the_clocks_of_their_zone() -> None:
     assert [day.date.isoformat() for day in days] == ["2026-10-31", "2026-11-01"]
     assert [day.ends.timestamp() - day.starts.timestamp() for day in days] == [24 * 3600, 25 * 3600]
     assert days[0].ends == days[1].starts
+
+
+def test_without_a_rule_none_is_said_to_have_spoken(editor) -> None:
+    assert "There is no alert rule yet." in editor.get(TREND).content.decode()
+    rows.rule("quiet")
+    assert "There is no alert rule yet." not in editor.get(TREND).content.decode()

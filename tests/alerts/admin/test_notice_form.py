@@ -200,3 +200,10 @@ def test_a_preview_tells_nothing_of_another_tenants_job(editor, as_role) -> None
     assert answer["subject"] == "Daily revenue"
     assert as_role("viewer").post(PREVIEW, {}).status_code == 403
     assert editor.get(PREVIEW).status_code == 405
+
+
+def test_the_list_says_which_channel_is_off(editor) -> None:
+    rule = NotificationRule.objects.create(tenant=jobs.tenant(), name="All")
+    rule.channels.set([rows.channel("on"), rows.channel("off", is_active=False)])
+    text = editor.get("/admin/alerts/notificationrule/").content.decode()
+    assert text.count("(off)") == 1

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Membership
@@ -95,6 +97,31 @@ def test_the_page_shows_the_next_shifts(editor, people) -> None:
 
 
 # --- escalation -------------------------------------------------------------------------------------------------------
+
+
+def test_more_rotas_take_no_more_statements(editor, people) -> None:
+    made = rota(people)
+    made.overrides.create(user=people["bob"], starts_at=timezone.now(), ends_at=timezone.now() + timedelta(hours=1))
+    editor.get(LIST)  # what is read once for all pages
+    counts = []
+    for number in range(3):
+        with CaptureQueriesContext(connection) as found:
+            page = editor.get(LIST).content.decode()
+        counts.append(len(found))
+        rota(people, slug=f"more{number}")
+    assert counts[0] == counts[1] == counts[2]
+    assert "ann, bob" in page
+
+
+def test_a_rota_of_an_unknown_zone_breaks_no_page(editor, people) -> None:
+    broken = rota(people, timezone="Mars/Olympus")
+    assert "nobody" in editor.get(LIST).content.decode()
+    assert editor.get(f"{LIST}{broken.pk}/change/").status_code == 200
+
+
+def test_a_rota_of_an_unknown_zone_has_nobody_on_call_and_says_so(people, caplog) -> None:
+    assert escalation.user_on_call(rota(people, timezone="Mars/Olympus"), timezone.now()) is None
+    assert "time zone" in caplog.text
 
 
 def policy(*steps, **fields):

@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import AuditEntry
 from alerts.admin.chart import Point, trend
-from alerts.states import AlertState
+from alerts.states import AlertState, Source
 from tests.alerts.admin import rows
 from tests.jobs import rows as jobs
 
@@ -114,3 +114,18 @@ def test_broken_rows_and_sentences_break_no_page(editor) -> None:
     text = page(editor, rule)
     assert "The sentence could not be read." in text
     assert "NULL" in text
+
+
+def test_a_condition_that_is_not_installed_is_told_of(editor) -> None:
+    gone = rows.rule("gone", source=Source.RESULT, condition="gone_condition", job=rows.sql_job())
+    assert "Its condition “gone_condition” is not known here" in page(editor, gone)
+    assert "is not known here" not in page(editor, rows.rule("known", source=Source.RESULT, condition="not_empty"))
+
+
+def test_a_whole_number_has_no_fraction(editor) -> None:
+    rule = rows.rule()
+    status = rows.status(rule, AlertState.OK, jobs.job("a"))
+    rows.check(status, 399.0)
+    rows.check(status, 0.25)
+    values = [each["value"] for each in editor.get(f"/admin/alerts/alertrule/{rule.pk}/change/").context["checks"]]
+    assert sorted(values) == ["0.25", "399"]

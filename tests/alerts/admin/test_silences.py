@@ -100,6 +100,13 @@ def test_ended_early_it_is_history(editor) -> None:
     assert RuleBook.objects.get().version == 1
 
 
+@pytest.mark.parametrize(("hours", "is_previewed"), [(-1, False), (1, True)])
+def test_only_of_what_may_be_changed_the_page_tells_what_the_form_fits(editor, hours, is_previewed) -> None:
+    row = silence(ends_at=timezone.now() + timedelta(hours=hours))
+    page = editor.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert ("data-fits-preview" in page) is is_previewed
+
+
 @pytest.mark.parametrize(("now", "expected"), [("active", {"on"}), ("planned", {"next"}), ("ended", {"over", "early"})])
 def test_the_list_filters_by_what_is_in_force(editor, now, expected) -> None:
     at = timezone.now()
@@ -115,3 +122,7 @@ def test_a_viewer_ends_nothing(as_role) -> None:
     assert as_role("viewer").post(f"{LIST}{row.pk}/end/").status_code == 403
     row.refresh_from_db()
     assert row.ended_at is None
+
+
+def test_the_form_says_in_which_zone_its_times_are(editor) -> None:
+    assert "In the time zone" in editor.get("/admin/alerts/silence/add/").content.decode()

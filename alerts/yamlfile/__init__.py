@@ -1,0 +1,1 @@
+"""What definitions files say of alerts: channels, rotas, escalation policies, alert rules, notification rules."""
