@@ -190,15 +190,12 @@ def workers_and_beat() -> Iterator[Finding]:
 def post_office() -> Iterator[Finding]:
     """Alerts and notifications: workers and beat do it, each of them all of it."""
     last = turns.last_turns()
-    silent = turns.silent(database_now())
+    trouble = health.post_office_trouble()
     detail = "nobody has worked in it yet" if not last else "alerts are evaluated, notifications are sent"
-    if silent:
-        oldest = min(silent.values())
-        detail = f"nobody has done {', '.join(silent)} since {oldest:%Y-%m-%d %H:%M:%S} UTC"
     yield Finding(
         name="Post office",
-        ok=bool(last) and not silent,
-        detail=detail,
+        ok=bool(last) and not trouble,
+        detail=trouble or detail,
         advice="Start a worker or beat, which keep one, or one by itself: manage.py post_office. Its log says why.",
     )
 

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from kombu.exceptions import OperationalError as BrokerError
 
-from alerts import turns
+from alerts import consume, turns
 from jobs import dbclock, watchdog
 from jobs.models import BeatHeartbeat, WorkerNode
 from portal import __version__
@@ -63,10 +63,22 @@ def check_worker() -> None:
 
 
 def check_post_office() -> None:
-    silent = turns.silent(dbclock.now())
+    reason = post_office_trouble()
+    if reason:
+        raise NotReady(reason)
+
+
+def post_office_trouble() -> str:
+    """Who makes passes and gets nowhere is no better than nobody."""
+    now = dbclock.now()
+    silent = turns.silent(now)
     if silent:
         oldest = min(silent.values())
-        raise NotReady(f"nobody has done {', '.join(silent)} since {oldest:%Y-%m-%d %H:%M:%S} UTC")
+        return f"nobody has done {', '.join(silent)} since {oldest:%Y-%m-%d %H:%M:%S} UTC"
+    behind = consume.lag(now)
+    if behind < consume.STUCK:
+        return ""
+    return f"no alert rule has looked at what happened {behind.total_seconds() / 60:.0f} minutes ago"
 
 
 def _seen_within_a_lease(model: type[models.Model], name: str) -> None:

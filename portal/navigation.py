@@ -61,7 +61,7 @@ GROUPS: list[tuple[str | Promise, list[Entry]]] = [
             Entry(_("New SQL alert"), "add_alert", "alerts.alertrule:sql", sql_alerts_can_be_made),
             Entry(_("Notification rules"), "campaign", "alerts.notificationrule"),
             Entry(_("Channels"), "send", "alerts.channel"),
-            Entry(_("Messages sent"), "outgoing_mail", "alerts.notification"),
+            Entry(_("Notifications"), "outgoing_mail", "alerts.notification"),
             Entry(_("Silences"), "notifications_off", "alerts.silence"),
             Entry(_("Escalation"), "stairs", "alerts.escalationpolicy"),
             Entry(_("On call"), "support_agent", "alerts.oncallrota"),

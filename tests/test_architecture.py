@@ -46,6 +46,7 @@ PURE = (
     "alerts/signals.py",
     "alerts/cells.py",
     "alerts/params.py",
+    "alerts/lengths.py",
     "alerts/policies.py",
     "alerts/contracts.py",
     "alerts/memory.py",

@@ -27,6 +27,7 @@ from portal.lib.fielderrors import FieldErrors
 from portal.lib.paramforms import JsonTextField
 from portal.lib.runparamforms import field_for
 from portal.lib.runparams import LONGEST_TEXT, validate_run_params
+from portal.lib.text import UNSTORABLE
 
 NAME = re.compile(r"[^\W\d]\w{0,39}\Z")
 MOST_VALUES = 50
@@ -217,8 +218,8 @@ def _check_value(name: str, value: Any) -> None:
     if isinstance(value, dict | list):
         words = _("The value of “%(name)s” must be a text, a number, true, false or null.")
         raise ValidationError(words % {"name": name})
-    if isinstance(value, str) and (len(value) > LONGEST_TEXT or "\0" in value):
-        words = _("The value of “%(name)s” is too long or contains a NUL character.")
+    if isinstance(value, str) and (len(value) > LONGEST_TEXT or UNSTORABLE.search(value)):
+        words = _("The value of “%(name)s” is too long or holds a character that no database stores.")
         raise ValidationError(words % {"name": name})
 
 

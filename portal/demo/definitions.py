@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.yamlfile.entries import Bundle, read_bundle
+from jobs.yamlfile.bundles import Bundle, read_bundle
 from jobs.yamlfile.reader import read_yaml
 from jobs.yamlfile.writer import dump
 

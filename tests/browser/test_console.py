@@ -1,10 +1,9 @@
 """The query console in a real browser against a real portal: run, stop, rehearse, change, save."""
 
-import os
-
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.pages import log_in, open_page
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
@@ -42,32 +41,14 @@ def address(stack):
     return stack.start_web()
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    # Playwright's own loop would make Django refuse the ORM in later tests of this process.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
 def page(request, browser, address):
     viewport = {"width": request.param, "height": 900}
-    context = browser.new_context(base_url=address, locale="en-US", viewport=viewport)
-    context.set_default_timeout(15_000)
-    made = context.new_page()
-    made.goto("/admin/login/")
-    made.fill("[name=username]", "ed")
-    made.fill("[name=password]", "a-long-password")
-    made.click("button[type=submit]")
-    made.wait_for_url("**/admin/")
+    made = log_in(open_page(browser, address, viewport=viewport), "ed")
     made.goto(CONSOLE)
     made.select_option("[name=datasource]", label="Goods (sqlite, writable)")
     yield made
-    context.close()
+    made.context.close()
 
 
 def write(page: Page, text: str) -> None:

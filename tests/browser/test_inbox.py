@@ -1,11 +1,11 @@
 """The bell and the inbox, in a real browser: a message that a worker delivered, read by keyboard and on a phone."""
 
-import os
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.browser.pages import PHONE, log_in, open_page
 from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
@@ -20,7 +20,6 @@ from tests.stackpost import add_channel, notify
 add_channel("people", "inbox", {"users": ["ed"]})
 notify("people", 3)
 """
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -35,27 +34,10 @@ def stack(chromium, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(chromium):
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # as in test_jobs
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture(scope="module")
 def page(browser, stack):
-    context = browser.new_context(base_url=stack.start_web(), locale="en-US", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
-    made = context.new_page()
-    made.goto("/admin/login/")
-    made.fill("[name=username]", "ed")
-    made.fill("[name=password]", "a-long-password")
-    made.click("button[type=submit]")
-    made.wait_for_url("**/admin/")
+    made = log_in(open_page(browser, stack.start_web()), "ed")
     yield made
-    context.close()
+    made.context.close()
 
 
 def test_the_bell_leads_to_messages_that_are_read_by_keyboard(page) -> None:

@@ -1,15 +1,14 @@
 """Incidents on a phone, in a real browser: acknowledged with one thumb, from the page and from a message."""
 
 import json
-import os
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.pages import PHONE, log_in, open_page
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
-PHONE = {"width": 390, "height": 844}
 ROWS = """
 import json
 from django.utils import timezone
@@ -50,31 +49,11 @@ def address(stack):
     return stack.start_web()
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    # Playwright's own loop would make Django refuse the ORM in later tests of this process.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.fixture
 def page(browser, address):
-    context = browser.new_context(base_url=address, locale="en-US", viewport=PHONE, has_touch=True)
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
-
-
-def log_in(page: Page) -> None:
-    page.goto("/admin/login/")
-    page.fill("[name=username]", "op")
-    page.fill("[name=password]", "a-long-password")
-    page.click("button[type=submit]")
-    page.wait_for_url("**/admin/")
+    made = open_page(browser, address, viewport=PHONE, has_touch=True)
+    yield made
+    made.context.close()
 
 
 def is_under_the_thumb(page: Page, button) -> bool:
@@ -87,7 +66,7 @@ def is_under_the_thumb(page: Page, button) -> bool:
 
 
 def test_an_incident_is_acknowledged_with_a_thumb_and_without_scrolling(page, made) -> None:
-    log_in(page)
+    log_in(page, "op")
     page.goto(f"/admin/alerts/incident/{made['ids'][0]}/change/")
     button = page.locator("#incident-quick button[value=acknowledge]")
     assert is_under_the_thumb(page, button)
@@ -99,7 +78,7 @@ def test_an_incident_is_acknowledged_with_a_thumb_and_without_scrolling(page, ma
 
 
 def test_the_board_acknowledges_by_keyboard_and_snoozes_from_its_sheet(page, made) -> None:
-    log_in(page)
+    log_in(page, "op")
     page.goto("/admin/alerts/incident/?q=by%20board")
     page.get_by_role("button", name="Acknowledge: by board fires").focus()
     page.keyboard.press("Enter")

@@ -1,11 +1,11 @@
 """What a person does with jobs, in a real browser against real processes."""
 
-import os
 import re
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.pages import log_in, open_page
 from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
@@ -35,29 +35,11 @@ def address(stack):
     return stack.start_web()
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    # Playwright's own loop would make Django refuse the ORM in later tests of this process.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.fixture
 def page(browser, address):
-    context = browser.new_context(base_url=address, locale="en-US", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
-    made = context.new_page()
-    made.goto("/admin/login/")
-    made.fill("[name=username]", "ed")
-    made.fill("[name=password]", "a-long-password")
-    made.click("button[type=submit]")
-    made.wait_for_url("**/admin/")
+    made = log_in(open_page(browser, address), "ed")
     yield made
-    context.close()
+    made.context.close()
 
 
 def write(page: Page, field: str, text: str) -> None:

@@ -1,13 +1,13 @@
 """A SQL alert in a real browser on a portal with beat and worker: made from the console, fires, acknowledged, over."""
 
-import os
 import re
 import sqlite3
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.browser.pages import log_in, open_page
 from tests.browser.test_console import CONSOLE, PATIENCE_MS, PEOPLE, result, write
 from tests.stack import Stack
 
@@ -32,39 +32,21 @@ def stack(chromium, tmp_path_factory):
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser(chromium):
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
 @pytest.fixture
 def people(browser, stack):
     """`people(390)`: a page of that width, of somebody who is logged in."""
     address = stack.start_web()
-    contexts = []
+    pages = []
 
-    def log_in(width):
-        context = browser.new_context(
-            base_url=address, locale="en-US", viewport={"width": width, "height": 900}, has_touch=width < 500
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.goto("/admin/login/")
-        page.fill("[name=username]", "ed")
-        page.fill("[name=password]", "a-long-password")
-        page.click("button[type=submit]")
-        page.wait_for_url("**/admin/")
+    def somebody(width):
+        page = open_page(browser, address, viewport={"width": width, "height": 900}, has_touch=width < 500)
+        page.context.set_default_timeout(PATIENCE_MS)
+        pages.append(log_in(page, "ed"))
         return page
 
-    yield log_in
-    for context in contexts:
-        context.close()
+    yield somebody
+    for page in pages:
+        page.context.close()
 
 
 def until(page: Page, words: str) -> None:

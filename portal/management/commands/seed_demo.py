@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from jobs.yamlfile.applier import ApplyRefusedError, apply_bundles
-from jobs.yamlfile.entries import Bundle
+from jobs.yamlfile.bundles import Bundle
 from portal.demo.alert_history import make_history
 from portal.demo.alerts import make_alerts
 from portal.demo.definitions import demo_bundle
