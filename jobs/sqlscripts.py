@@ -52,10 +52,13 @@ def pinned(definition: JobDefinition, tenant_id: int) -> JobDefinition | None:
     return definition.model_copy(update={"params": held, "run_params": _merged(definition, version)})
 
 
-def run_refusal(params: object, tenant_id: int, *, user: User | None) -> Reason | None:
+def of_library(params: object) -> SqlParams | None:
+    """The parameters of a job that runs a version of a script; None for any other job."""
+    return params if isinstance(params, SqlParams) and params.script else None
+
+
+def run_refusal(params: SqlParams, tenant_id: int, *, user: User | None) -> Reason | None:
     """Why a run that is pinned to a version of a script may not start; `user` is whose rights it has."""
-    if not isinstance(params, SqlParams) or not params.script:
-        return None
     version = scripts.find_version(tenant_id, params.script, params.version)
     if version is None or version.text != params.sql:
         words = said("Version %(number)s of the SQL script “%(script)s” was deleted: run the job anew as it is now.")

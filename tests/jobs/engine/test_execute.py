@@ -8,10 +8,11 @@ from django.db import connection
 from jobs.engine import execute
 from jobs.engine.execution import Interrupt
 from jobs.engine.worker import Worker
-from jobs.models import Attempt, LogChunk, Run
+from jobs.models import Attempt, JobRevision, LogChunk, Run
 from jobs.runs import cancel_run
-from jobs.states import ReasonCode, RunStatus
+from jobs.states import AttemptStatus, ReasonCode, RunStatus
 from tests.jobs.engine import rows
+from tests.jobs.rows import user
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,18 @@ def test_a_script_succeeds_with_its_log_and_outputs(worker):
     run = run_of(worker, script="echo hello; echo rows=3 >> $PORTAL_OUTPUT")
     assert (run.status, run.exit_code, run.outputs) == (RunStatus.SUCCEEDED, 0, {"rows": "3"})
     assert log_of(run) == "hello\n"
+
+
+def test_between_a_claim_and_the_end_of_its_script_a_slot_asks_the_ledger_nothing(worker, django_assert_num_queries):
+    """Sixteen slots that ask at once would delay every script by more than its own start."""
+    job = rows.job()
+    JobRevision.objects.filter(job=job).update(author=user())
+    rows.queued(job)
+    claimed = execute._hand_in(worker, "default", None, is_bell=True)
+    with django_assert_num_queries(0):
+        finished = execute.execute(worker, claimed)
+    worker.holdings.drop(claimed)
+    assert finished.ending.status == AttemptStatus.SUCCEEDED
 
 
 def test_execute_task_is_called_and_its_value_kept(worker):
