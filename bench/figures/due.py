@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.figure import Figure
+from bench.figures.runs import SLOTS
 from bench.place import Place, end, quantile, start_beat, start_worker, wait_for
 from bench.rows import add_job, add_schedules, clear_runs, clear_schedules, make_due
 from jobs import dbclock
@@ -120,12 +121,36 @@ def _scripts(place: Place, size: int, per_second: int, seconds: int) -> Iterator
     end(worker)
     rows = chunks.values_list("text", "attempt__run__scheduled_for")
     late = [(float(text) - scheduled_for.timestamp()) * 1000 for text, scheduled_for in rows]
+    bare = raw_lines(place, per_second, seconds)
     about = f"{size:,} schedules, {per_second} due each second"
     for name, share, target in (("p50", 0.5, 60), ("p99", 0.99, 300)):
         yield Figure(
             name=f"due → first line of its script, {name}, {about}",
             value=quantile(late, share),
             unit="ms",
+            baseline="raw Celery, sent at that second by a loop, nothing recorded",
+            baseline_value=quantile(bare, share),
             target=target,
             better="lower",
         )
+
+
+def raw_lines(place: Place, per_second: int, seconds: int) -> list[float]:
+    """The least that Celery needs: so many tasks at each second's beginning, until the script's own first line. ms."""
+    from bench import rawcelery
+
+    rawcelery.counter.delete(rawcelery.LATE)
+    options = ["worker", "--pool=threads", f"--concurrency={SLOTS}", "-Q", rawcelery.QUEUE, "-n", "raw@%h"]
+    worker = place.start_celery("bench.rawcelery", *options)
+    came = lambda: int(rawcelery.counter.llen(rawcelery.LATE))  # noqa: E731
+    for _ in range(SLOTS):
+        rawcelery.line.apply_async((time.time(),), queue=rawcelery.QUEUE)
+    wait_for(lambda: came() >= SLOTS, "raw Celery's warm-up", seconds=60)
+    first = int(time.time()) + 2
+    for second in range(seconds):
+        time.sleep(max(0.0, first + second - time.time()))
+        for _ in range(per_second):
+            rawcelery.line.apply_async((float(first + second),), queue=rawcelery.QUEUE)
+    wait_for(lambda: came() >= SLOTS + per_second * seconds, "raw Celery's last script", seconds=60)
+    end(worker)
+    return [float(late) * 1000 for late in rawcelery.counter.lrange(rawcelery.LATE, SLOTS, -1)]
