@@ -90,7 +90,7 @@ _OFFSETS = {"seconds": SHORT, "row_count": 1.0, "output_bytes": 1.0}
 
 
 def learn(history: Sequence[Figures]) -> dict[str, Usual]:
-    """What is usual, from successes, the newest last. Leave out those that were found suspicious."""
+    """What is usual, from successes, the newest last. A few odd ones among them do not move a median."""
     found = {}
     for name, offset in _OFFSETS.items():
         values = [value for one in history[-LAST:] if (value := getattr(one, name)) is not None and value >= 0]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from alerts import escalation, evaluate, fold, incidents, overlong, portalwatch, standing, unwatched
+from alerts import agenda, escalation, evaluate, fold, incidents, overlong, portalwatch, standing, unwatched
 from alerts.consume import feed_happenings
 from alerts.evaluate import Case, subject_of
 from alerts.memory import Memory
@@ -31,12 +31,17 @@ SOON = timedelta(seconds=5)  # until the events that wait are read
 @repeated_after_deadlock
 def pass_time() -> int | None:
     """One look at the clock. Returns how much there was to do; None when another process has its turn."""
+    now = dbclock.now()
+    is_round = _is_time_for_a_round(now)
+    if not (is_round or agenda.has_come(now)):
+        return 0
     with transaction.atomic():
         if not take_turn("lock:clock"):
+            _last_round.clear()  # it was not made
             return None
         now = dbclock.now()
         done = _wake_alerts(now) + escalation.step_due(now) + _wake_snoozed(now) + portalwatch.consume(now)
-        if _is_time_for_a_round(now):
+        if is_round:
             done += _begin_new_rules(now) + _feed_overlong(now) + unwatched.let_go(now)
         return done
 

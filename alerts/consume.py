@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from alerts import evaluate, happenings, inbox, notices, standing
+from alerts import agenda, evaluate, happenings, inbox, notices, standing
 from alerts.evaluate import Case
 from alerts.findings import Finding, Ledger, look
 from alerts.happenings import Happening
@@ -45,6 +45,8 @@ LONGEST = 10.0  # seconds: then the other passes have a turn
 
 def consume() -> int | None:
     """Batch after batch, for a while. Returns how many events there were; None when another process has its turn."""
+    if not agenda.has_events():
+        return 0
     done, ends = consume_once(), time.monotonic() + LONGEST
     last = done
     while done is not None and last is not None and last >= _batch() and time.monotonic() < ends:

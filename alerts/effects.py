@@ -19,11 +19,6 @@ class Effect:
     signal_id: str = ""
     is_quiet: bool = False
 
-    @property
-    def key(self) -> str:
-        """The event's name in a dedupe key: the same whenever the same signals are folded."""
-        return f"{type(self).__name__.lower()}:{self.signal_id or self.at.isoformat()}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Changed(Effect):
@@ -39,10 +34,6 @@ class OfIncident(Effect):
 
     state: AlertState
     cause: str
-
-    @property
-    def key(self) -> str:
-        return f"{super().key}:{self.state.value}"
 
 
 @dataclass(frozen=True, kw_only=True)

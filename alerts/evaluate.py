@@ -16,9 +16,9 @@ from alerts.findings import NOTHING, Finding
 from alerts.incidents import Part
 from alerts.letters import Event
 from alerts.memory import Memory, Problem
-from alerts.models import AlertCheck, AlertRow, AlertRule, AlertStatus, Incident
+from alerts.models import AlertCheck, AlertRule, AlertStatus, Incident
 from alerts.policies import Policy
-from alerts.rowdiff import KeyedRow
+from alerts.rows import keep_found
 from alerts.shelf import Book, target_of
 from alerts.signals import Signal
 from alerts.states import OUTAGES, AlertState, Happened, IncidentStatus, NotificationStatus, Severity, Source, Trigger
@@ -120,38 +120,19 @@ def _remember(case: Case, policy: Policy, memory: Memory, signal: Signal) -> Non
         sentence=status.sentence,
         summary=finding.summary.to_json() if finding.summary else None,
         run=case.run,
+        took_ms=_milliseconds(case.run),
     )
     if finding.rows is not None and finding.rows.problem is None:
-        _remember_rows(case, signal.at)
+        status.row_identities = sorted(finding.rows.identities)
+        status.save(update_fields=["row_identities"])
+        keep_found(status, finding.rows, finding.evidence.get("columns") or [], signal.at)
 
 
-def _remember_rows(case: Case, at: datetime) -> None:
-    """Rows that came back are the same row again, and nobody has acknowledged them this time."""
-    found, status = case.finding.rows, case.status
-    if found is None:
-        return
-    columns = list(case.finding.evidence.get("columns") or [])
-    status.row_identities = sorted(found.identities)
-    status.save(update_fields=["row_identities"])
-    AlertRow.objects.filter(status=status, identity__in=found.resolved, resolved_at=None).update(resolved_at=at)
-    known = AlertRow.objects.filter(status=status, identity__in=[row.hash for row in found.still_there])
-    known.update(last_at=at, resolved_at=None)
-    for row in found.new:
-        AlertRow.objects.update_or_create(status=status, identity=row.hash, defaults=_row_values(row, columns, at))
-
-
-def _row_values(row: KeyedRow, columns: list[str], at: datetime) -> dict[str, Any]:
-    return {
-        "key": list(row.key),
-        "row": list(row.row),
-        "columns": columns,
-        "first_at": at,
-        "last_at": at,
-        "resolved_at": None,
-        "acknowledged_at": None,
-        "acknowledged_by": "",
-        "comment": "",
-    }
+def _milliseconds(run: Run | None) -> int:
+    """How long the run took whose result was looked at, waiting left out."""
+    if run is None or run.started_at is None or run.ended_at is None:
+        return 0
+    return max(0, round((run.ended_at - run.started_at).total_seconds() * 1000))
 
 
 # --- what follows -----------------------------------------------------------------------------------------------------

@@ -111,11 +111,10 @@ def figures_of(run: Run, output_bytes: int | None) -> Figures:
 
 
 def history_before(run: Run) -> list[Figures]:
-    """The figures of the job's successes before this one, oldest first, of the same revision's kind."""
-    earlier = Run.objects.filter(job=run.job_id, status=RunStatus.SUCCEEDED, parent=None, pk__lt=run.pk)
-    rows = list(
-        earlier.order_by("-pk").only("pk", "job_id", "outputs", "started_at", "ended_at", "is_container")[:LAST]
-    )
+    """The figures of the job's successes before this one, oldest first; wholes are no measure of their parts."""
+    successes = Run.objects.filter(job=run.job_id, status=RunStatus.SUCCEEDED, parent=None, is_container=False)
+    earlier = successes.filter(pk__lt=run.pk).order_by("-pk")
+    rows = list(earlier.only("pk", "job_id", "outputs", "started_at", "ended_at")[:LAST])
     sizes = outputs_of(rows, run.job.kind)
     return [figures_of(row, sizes.get(row.pk)) for row in reversed(rows)]
 

@@ -77,7 +77,6 @@ class Tell:
     trigger: Trigger
     triggers: frozenset[Trigger]
     count: int
-    is_repeat: bool = False
 
     @property
     def key(self) -> str:
@@ -161,7 +160,7 @@ def _one_more(policy: NoticePolicy, memory: NoticeMemory, signal: Signal, side: 
     if not _is_due(policy, memory, signal.at):
         return memory, []
     tell = _tell(signal, signal.triggers & policy.triggers, memory.count)
-    return replace(memory, is_told=True, told_at=signal.at), [replace(tell, is_repeat=memory.is_told)]
+    return replace(memory, is_told=True, told_at=signal.at), [tell]
 
 
 def _is_due(policy: NoticePolicy, memory: NoticeMemory, at: datetime) -> bool:

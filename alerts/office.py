@@ -10,6 +10,7 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from django.db import Error as DatabaseError
@@ -27,6 +28,13 @@ log = logging.getLogger(__name__)
 # What is done in turn: [(its name in OfficeTurn, the function)]. Each answers how much it did, or None when another
 # process had its turn: who only waits has done nothing, and must not hide that nobody does it.
 PASSES: list[tuple[str, Callable[[], int | None]]] = [("consume", consume), ("pass_time", pass_time)]
+
+# What has time, each whatever becomes of the others.
+CHORES: list[tuple[str, Callable[[datetime], int | None]]] = [
+    ("fire drills", channels.drill),
+    ("inbox", inbox.prune),
+    ("retention", retention.keep_up),
+]
 
 DISPATCH = "dispatch"
 IDLE_SECONDS = 1.0
@@ -98,10 +106,8 @@ class Office:
         boot = dbclock.boot_seconds()
         if boot - self._chores_boot >= CHORES_SECONDS:
             self._chores_boot = boot
-            now = dbclock.now()
-            channels.drill(now)
-            inbox.prune(now)
-            retention.keep_up(now)
+            for name, function in CHORES:
+                _guarded(name, lambda function=function: function(dbclock.now()))  # type: ignore[misc]
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

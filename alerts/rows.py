@@ -1,16 +1,37 @@
-"""Rows of row-level alerts: acknowledged and commented by people."""
+"""Rows of row-level alerts: found by checks, acknowledged and commented by people."""
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
 from alerts import books
-from alerts.models import AlertRow
+from alerts.models import AlertRow, AlertStatus
+from alerts.rowdiff import RowDiff
 
 LONGEST_COMMENT = 500
+BATCH = 500  # rows in a statement
+BY_PEOPLE = {"acknowledged_at": None, "acknowledged_by": "", "comment": ""}
+
+
+def keep_found(status: AlertStatus, found: RowDiff, columns: Sequence[str], at: datetime) -> None:
+    """A row that came back is the same row again, and nobody has acknowledged it this time."""
+    rows = AlertRow.objects.filter(status=status)
+    rows.filter(identity__in=found.resolved, resolved_at=None).update(resolved_at=at)
+    rows.filter(identity__in=[row.hash for row in found.still_there]).update(last_at=at, resolved_at=None)
+    seen = {"columns": list(columns), "first_at": at, "last_at": at, "resolved_at": None, **BY_PEOPLE}
+    fresh = [
+        AlertRow(status=status, identity=row.hash, key=list(row.key), row=list(row.row), **seen) for row in found.new
+    ]
+    names = ["status", "identity"] if connection.features.supports_update_conflicts_with_target else None
+    AlertRow.objects.bulk_create(
+        fresh, batch_size=BATCH, update_conflicts=True, unique_fields=names, update_fields=["key", "row", *seen]
+    )
 
 
 def acknowledge_row(row: AlertRow, *, actor: User, comment: str = "") -> bool:

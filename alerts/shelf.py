@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -13,7 +13,10 @@ from alerts.models import AlertRule, NotificationRule, RuleBook
 from alerts.models import Silence as SilenceRow
 from alerts.routing import Router, Selector, Silence, Target, silence_of
 from alerts.states import Source
+from jobs import dbclock
 from jobs.models import Job
+
+MOST_LATE = timedelta(days=8)  # events from before it are passed over, so no silence is wanted for them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,8 @@ def read(tenant_id: int, version: int) -> Book:
     """From the tables. A selector that can't be used any more selects nothing."""
     alert_rules = AlertRule.objects.filter(tenant=tenant_id, is_enabled=True, job=None).exclude(source=Source.PORTAL)
     notices = NotificationRule.objects.filter(tenant=tenant_id, is_enabled=True, job=None, alert_rule=None)
-    silences = SilenceRow.objects.filter(tenant=tenant_id, ended_at=None).order_by("pk")
+    long_over = dbclock.now() - MOST_LATE
+    silences = SilenceRow.objects.filter(tenant=tenant_id, ended_at=None, ends_at__gt=long_over).order_by("pk")
     return Book(
         version=version,
         alert_rules=_router(alert_rules.order_by("pk").values_list("pk", "selector")),

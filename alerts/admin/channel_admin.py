@@ -24,6 +24,7 @@ from alerts import channels, channelsettings
 from alerts.admin import channel_look
 from alerts.admin.base import ConfiguredAdmin
 from alerts.admin.channel_form import ChannelForm, fieldsets
+from alerts.incident_look import message_badge
 from alerts.models import Channel, Notification
 from alerts.transports import TRANSPORTS
 
@@ -203,7 +204,7 @@ class ChannelAdmin(ConfiguredAdmin):
                 "health": channel_look.health(obj),
                 "problem": channel_look.problem(obj),
                 "may_test": self._may_test(request, obj),
-                "deliveries": [(channel_look.delivery_badge(row), row) for row in rows.order_by("-id")[:DELIVERIES]],
+                "deliveries": [(message_badge(row.status), row) for row in rows.order_by("-id")[:DELIVERIES]],
                 "users": _users_of(request, obj, set()),
             }
         return super().changeform_view(request, object_id, form_url, extra)

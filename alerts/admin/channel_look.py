@@ -10,21 +10,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from alerts import look
-from alerts.models import Channel, Notification
-from alerts.states import NotificationStatus
+from alerts.models import Channel
 from alerts.transports import TRANSPORTS
 from alerts.wording import render
 from jobs import look as times
-
-N = NotificationStatus
-DELIVERIES = {
-    N.PENDING: ("info", "schedule_send"),
-    N.HELD: ("plain", "pause_circle"),
-    N.SENDING: ("live", "progress_activity"),
-    N.SENT: ("good", "check_circle"),
-    N.DEAD: ("bad", "cancel"),
-    N.SUPPRESSED: ("plain", "notifications_off"),
-}
 
 
 def kind_label(channel: Channel) -> Any:
@@ -69,8 +58,3 @@ def failing(channel: Channel) -> SafeString | str:
         times.when(since),
         problem(channel)[:200],
     )
-
-
-def delivery_badge(row: Notification) -> SafeString:
-    status = NotificationStatus(row.status)
-    return look.badge(*DELIVERIES[status], status.label)

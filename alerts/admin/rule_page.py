@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -21,6 +22,7 @@ from alerts.queries import latest_checks, open_rows, rule_findings
 from alerts.states import AlertState, Source
 from alerts.subjects import Part
 from alerts.wording import render
+from jobs import look as times
 from jobs.models import Job
 
 MOST_STATUSES = 100
@@ -93,7 +95,7 @@ def _check(check: AlertCheck) -> dict[str, Any]:
         "sentence": render(check.sentence),
         "value": None if check.value is None else f"{check.value:.12g}",
         "run_id": check.run_id,
-        "took_ms": check.took_ms,
+        "took": times.seconds_text(timedelta(milliseconds=check.took_ms)) if check.took_ms else "–",
         "subject": subject_name(check.status),
     }
 

@@ -72,7 +72,7 @@ class AlertRule(TenantOwned):
 
 
 class AlertStatus(models.Model):
-    """A rule about one subject: what the fold remembers. Only `alerts.evaluate` writes it.
+    """A rule about one subject: what the fold remembers. Made by `alerts.standing`, written by `alerts.evaluate`.
 
     `subject` is "job:<id>", or a part of the portal. `wakes_at` is when time alone will change something.
     """

@@ -20,6 +20,7 @@ def _empty_shelf():
 def _events_do_not_age(monkeypatch):
     """Those of the tests are of one fixed day, whenever the tests run."""
     monkeypatch.setattr("alerts.consume.OLDEST", timedelta(days=36_500))
+    monkeypatch.setattr("alerts.shelf.MOST_LATE", timedelta(days=36_500))
 
 
 @pytest.fixture

@@ -101,11 +101,11 @@ def test_what_is_told(policy, letters, expected):
     assert told(policy, letters) == expected
 
 
-def test_a_tell_says_how_many_came_in_a_row_and_whether_it_was_told_before():
+def test_a_tell_says_how_many_came_in_a_row():
     _, tells = fold(rule(FAILED, threshold=2), "fff")
-    assert [(one.count, one.is_repeat, one.key) for one in tells] == [
-        (2, False, "technical_failure:run:2"),
-        (3, True, "technical_failure:run:3"),
+    assert [(one.count, one.key) for one in tells] == [
+        (2, "technical_failure:run:2"),
+        (3, "technical_failure:run:3"),
     ]
 
 

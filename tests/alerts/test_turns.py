@@ -45,7 +45,7 @@ class Holder:
         self.thread.join(PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize(("name", "act"), [("lock:events", consume.consume), ("lock:clock", clockwork.pass_time)])
+@pytest.mark.parametrize(("name", "act"), [("lock:events", consume.consume_once), ("lock:clock", clockwork.pass_time)])
 def test_who_has_no_turn_says_so(name, act):
     holder = Holder(name)
     assert act() is None
@@ -57,8 +57,8 @@ def test_who_stands_still_loses_the_turn(monkeypatch):
     monkeypatch.setattr(turns, "LONGEST_IDLE", timedelta(seconds=1))
     holder = Holder("lock:events")
     ends = time.monotonic() + PATIENCE_SECONDS / 2
-    while consume.consume() is None and time.monotonic() < ends:
+    while consume.consume_once() is None and time.monotonic() < ends:
         time.sleep(0.1)
-    assert consume.consume() == 0
+    assert consume.consume_once() == 0
     holder.let_go()
     assert holder.failure is not None, "what it had begun is undone"

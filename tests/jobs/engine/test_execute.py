@@ -51,6 +51,7 @@ def test_between_a_claim_and_the_end_of_its_script_a_slot_asks_the_ledger_nothin
     JobRevision.objects.filter(job=job).update(author=user())
     rows.queued(job)
     claimed = execute._hand_in(worker, "default", None, is_bell=True)
+    assert claimed is not None
     with django_assert_num_queries(0):
         finished = execute.execute(worker, claimed)
     worker.holdings.drop(claimed)
