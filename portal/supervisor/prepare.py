@@ -1,7 +1,9 @@
 """What has to be true of the ledger and the static files before the services start. Runs inside Django."""
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -51,6 +53,18 @@ def _static_fingerprint() -> str:
     return made.hexdigest()
 
 
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Only warnings of that logger."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def seed_demo(say: Say) -> None:
     """Once per data folder, so that a demo row somebody deleted stays deleted; PORTAL_DEMO=0: never."""
     stamp = Path(settings.DATA_DIR) / DEMO_STAMP
@@ -60,5 +74,6 @@ def seed_demo(say: Say) -> None:
         say("The demo is not part of this installation.")
         return
     say("Making the demo …")
-    call_command("seed_demo", verbosity=0)
+    with _quiet("accounts.audit"):  # its rows are kept; fifty lines here would hide the log-ins
+        call_command("seed_demo", verbosity=0)
     stamp.write_text("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import stat
 from datetime import date
@@ -10,8 +11,9 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import call_command
 
-from accounts.models import Membership, User
+from accounts.models import AuditEntry, Membership, User
 from jobs.models import Job, Schedule
+from portal.supervisor import prepare
 from portal.demo.shop import make_shop
 
 
@@ -68,6 +70,17 @@ def test_demo_speaks_the_language_of_the_installation(settings, tmp_path, db, la
     settings.DATA_DIR, settings.PORTAL_SQLITE_ROOTS, settings.LANGUAGE_CODE = tmp_path, [tmp_path / "files"], language
     call_command("seed_demo", verbosity=0)
     assert Job.objects.get(slug="daily-revenue").name == {"en": "Daily revenue", "zh-hans": "每日营收汇总"}[language]
+
+
+def test_the_first_start_shows_its_own_lines_only(settings, tmp_path, transactional_db, caplog):
+    """What was made is in the audit trail; a line for each would hide the log-ins."""
+    settings.DATA_DIR, settings.PORTAL_SQLITE_ROOTS, settings.PORTAL_DEMO = tmp_path, [tmp_path / "files"], True
+    caplog.set_level(logging.INFO)
+    said: list[str] = []
+    prepare.seed_demo(said.append)
+    assert len(said) == 1
+    assert AuditEntry.objects.exists()
+    assert [record.getMessage() for record in caplog.records if record.name == "accounts.audit"] == []
 
 
 def test_same_day_gives_the_same_shop():
