@@ -13,8 +13,8 @@ from django.core.management import call_command
 
 from accounts.models import AuditEntry, Membership, User
 from jobs.models import Job, Schedule
-from portal.supervisor import prepare
 from portal.demo.shop import make_shop
+from portal.supervisor import prepare
 
 
 @pytest.fixture
