@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext, override
 from alerts import letters
 from alerts.models import Notification
 from alerts.states import NotificationStatus, Severity
+from alerts.templatevars import moment_text
 from jobs.deadlocks import repeated_after_deadlock
 from portal.lib.said import said
 from portal.lib.text import one_line
@@ -96,6 +97,6 @@ def digest_of(rows: Sequence[Notification]) -> tuple[str, str]:
 
 
 def _part(row: Notification) -> str:
-    head = f"{timezone.localtime(row.happened_at):%Y-%m-%d %H:%M:%S}  {row.subject}"
+    head = f"{moment_text(timezone.localtime(row.happened_at))}  {row.subject}"
     text = row.body if len(row.body) <= LONGEST_PART else row.body[: LONGEST_PART - 1] + "…"
     return f"{head}\n{text}" if text.strip() else head

@@ -99,13 +99,21 @@ def shown(value: Plain) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.strftime(TIME_FORMAT)
+        return moment_text(value)
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
         return f"{seconds:.1f}s" if 0 < seconds < SHORT_SECONDS else format_duration(value)
     if isinstance(value, Table):
         return table_text(value)
     return _number_text(value) if isinstance(value, int | float) else str(value)
+
+
+def moment_text(value: datetime) -> str:
+    """With its distance from UTC: who reads it may be in another zone."""
+    offset = value.strftime("%z")  # +0800
+    if not offset:
+        return value.strftime(TIME_FORMAT)
+    return f"{value.strftime(TIME_FORMAT)} UTC{f'{offset[:3]}:{offset[3:5]}' if offset.strip('+-0') else ''}"
 
 
 def _number_text(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerts.states import Severity
-from alerts.templatevars import FILTERS, VARIABLES, Table
+from alerts.templatevars import FILTERS, VARIABLES, Table, shown
 from alerts.templating import (
     LONGEST_BODY,
     LONGEST_SUBJECT,
@@ -61,7 +61,7 @@ def subject(text, values=VALUES):
     [
         ("{{ task_name }} failed", "Daily revenue failed"),
         ("{{task_name}}|{{   task_id   }}", "Daily revenue|daily-revenue"),
-        ("{{ execution_start_time }}", "2026-01-31 09:00:00"),
+        ("{{ execution_start_time }}", "2026-01-31 09:00:00 UTC+08:00"),
         ('{{ execution_start_time|date:"%d.%m. %H:%M" }}', "31.01. 09:00"),
         ("{{ execution_duration }}", "2m5s"),
         ("{{ threshold_count }} times", "3 times"),
@@ -308,3 +308,17 @@ def test_each_filter_takes_every_kind_of_value(name):
     argument = {"number": ":2", "text": ':"%Y"', "": ""}[FILTERS[name].argument]
     for value in (None, "", "a\nb", 3, 2.5, Decimal("1.5"), True, VALUES["execution_start_time"], timedelta(1), ROWS):
         body(f"{{{{ value|{name}{argument} }}}}", {"value": value})
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        (UTC, "2026-01-31 01:00:00 UTC"),
+        (timezone(timedelta(hours=8)), "2026-01-31 09:00:00 UTC+08:00"),
+        (timezone(timedelta(hours=-3, minutes=-30)), "2026-01-30 21:30:00 UTC-03:30"),
+        (None, "2026-01-31 01:00:00"),
+    ],
+)
+def test_a_moment_says_its_zone(zone, expected):
+    at = datetime(2026, 1, 31, 1, tzinfo=UTC)
+    assert shown(at.astimezone(zone) if zone else at.replace(tzinfo=None)) == expected
