@@ -1,15 +1,20 @@
-"""Bells: Celery messages that name a queue. They carry no authority; a lost one only delays, the sweep rings again."""
+"""Bells: Celery messages that name a queue, and the moment from which it has something to do, if that is to come.
+
+They carry no authority; a lost one only delays, the sweep rings again.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import partial
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import KombuError
 
-from jobs.ringer import MOST_BELLS, Ringer
+from jobs.ringer import MOST_BELLS, Call, Ringer
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +35,27 @@ def know_enough(enough: Mapping[str, int]) -> None:
         ringer.know(enough)
 
 
-def ring(queue: str, times: int = 1) -> bool:
-    """Wake up to `times` idle slots of a queue. False: the broker could not be reached; nothing is lost."""
+def ring(queue: str, times: int = 1, *, at: datetime | None = None) -> bool:
+    """Wake up to `times` idle slots of a queue, at `at` if that is to come. False: the broker could not be reached;
+    nothing is lost.
+    """
+    call = Call(queue, times, None if at is None else at.timestamp())
     for ringer in _ringers:
-        ringer.want(queue, times)
+        ringer.want(*call)
         return True
-    return send(queue, times)
+    return send(call)
 
 
-def send(queue: str, times: int) -> bool:
+def send(call: Call) -> bool:
     """Put the bells into the broker now. False: it could not be reached."""
+    args = [call.queue] if call.at is None else [call.queue, call.at]
     try:
         with current_app.producer_or_acquire() as producer:
-            for _ in range(min(times, MOST_BELLS)):
+            for _ in range(min(call.times, MOST_BELLS)):
                 current_app.send_task(
                     BELL_TASK,
-                    args=[queue],
-                    queue=queue,
+                    args=args,
+                    queue=call.queue,
                     expires=BELL_EXPIRES_SECONDS,
                     ignore_result=True,
                     retry=False,
@@ -58,10 +67,10 @@ def send(queue: str, times: int) -> bool:
     return True
 
 
-def ring_on_commit(queues: Iterable[str]) -> None:
+def ring_on_commit(queues: Iterable[str], *, at: datetime | None = None) -> None:
     """Ring once per entry (an iterable may name a queue several times) after the transaction has committed."""
     counts: dict[str, int] = {}
     for queue in queues:
         counts[queue] = counts.get(queue, 0) + 1
     for queue, times in counts.items():
-        transaction.on_commit(lambda queue=queue, times=times: ring(queue, times), robust=True)  # type: ignore[misc]
+        transaction.on_commit(partial(ring, queue, times, at=at), robust=True)

@@ -1,12 +1,15 @@
-"""What Celery enters by. Bells carry a queue's name and nothing else; anything else is ignored."""
+"""What Celery enters by. Bells carry a queue's name and perhaps a moment to come; anything else is ignored."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -25,6 +28,8 @@ from jobs.planner import prefer_indexes
 log = logging.getLogger(__name__)
 START_RETRY_SECONDS = 1.0
 FAILED_START_SECONDS = 10.0
+MOST_AHEAD_SECONDS = 0.25
+A_LITTLE_LATE = 0.001
 POOLS = {"thread", "solo"}  # in others a worker's slots can't be handed the runs that it has claimed for them
 _workers: list[Worker] = []  # this process's one worker
 _is_started = threading.Event()  # its node is in the ledger and its threads run
@@ -32,12 +37,37 @@ _is_stopping = threading.Event()
 
 
 @shared_task(name=BELL_TASK, ignore_result=True)
-def work(queue: object = None) -> int:
-    """Serve a queue until nothing is eligible."""
+def work(queue: object = None, at: object = None) -> int:
+    """Serve a queue until nothing is eligible: at once, or from `at` on (seconds since the epoch, very soon)."""
     if not _is_started.is_set() or not isinstance(queue, str) or queue not in _workers[0].queues:
         return 0
     close_old_connections()
-    return execute.work(_workers[0], queue)
+    return _serve(_workers[0], queue, at)
+
+
+def _serve(worker: Worker, queue: str, at: object) -> int:
+    """A bell that was put off asks the time again: a claim that comes too early finds nothing."""
+    seconds = _until(at)
+    if seconds > 0 and not worker.wakeup.can_wake:
+        time.sleep(seconds)
+    elif seconds > 0 and isinstance(at, float):
+        again = partial(worker.wakeup.call, partial(_serve, worker, queue, at))
+        if worker.alarms.put_off(queue, at, seconds, again):
+            return 0
+    return execute.work(worker, queue)
+
+
+def _until(at: object) -> float:
+    """Seconds to wait, by the ledger's clock, which the claim asks too. A bell may say anything: what is not very near
+    is no moment that beat has named.
+    """
+    if not isinstance(at, float) or not math.isfinite(at):
+        return 0.0
+    try:
+        ahead = at - dbclock.now().timestamp()
+    except DatabaseError:  # the claim says what is wrong
+        return 0.0
+    return ahead + A_LITTLE_LATE if 0 < ahead <= MOST_AHEAD_SECONDS else 0.0
 
 
 @shared_task(name="jobs.housekeeping", ignore_result=True)

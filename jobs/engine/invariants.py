@@ -16,6 +16,7 @@ from jobs.engine.settle import MOST_LOST
 from jobs.models import Attempt, LogChunk, Run, RunEvent, Schedule
 from jobs.retention.policy import keep_for
 from jobs.scheduling.cron import TriggerError
+from jobs.scheduling.tick import AHEAD
 from jobs.scheduling.triggers import Trigger
 from jobs.scheduling.workdays import WORKDAY
 from jobs.states import ACTIVE, NOT_RUN, RETRYABLE, TERMINAL, TRANSITIONS, AttemptStatus, Origin, RunStatus
@@ -212,7 +213,8 @@ def _missing_instants(schedule: Schedule, trigger: Trigger, now: datetime) -> It
     expected = trigger.between(since, schedule.cursor_at, MOST_INSTANTS)
     looked_at = expected[-1] if len(expected) == MOST_INSTANTS else schedule.cursor_at
     have = {instant for instant, _count, _status in kept if instant <= looked_at}
-    for instant in sorted(have - set(expected))[:MOST_SHOWN]:
+    old_rule = since + AHEAD  # what it was about to say when it was edited is written already
+    for instant in sorted(at for at in have - set(expected) if at > old_rule)[:MOST_SHOWN]:
         yield f"schedule {schedule.pk} has a run for {instant}, which is no fire time of it"
     first = min(have, default=since)
     stood_for = sum(count - 1 for _instant, count, status in kept if status == RunStatus.MISSED)  # summary rows

@@ -56,6 +56,15 @@ class Wakeup:
         """A slot for each of the runs. Those for which none will come, because the pool is being shut down."""
         return [each for each in claimed if not self._tell(queue, each)]
 
+    def call(self, function: Callable[[], object]) -> bool:
+        """Have a slot's thread do it as if a bell had come: it may come to nothing, so no slot counts on it."""
+        try:
+            if self._submit is not None:
+                self._submit(lambda: _guarded(function))
+        except RuntimeError:  # the pool is being shut down
+            return False
+        return self._submit is not None
+
     @property
     def waking(self) -> int:
         """Slots that were told to come and have not come yet."""
@@ -84,9 +93,13 @@ class Wakeup:
 
     def _go(self, queue: str, claimed: Claimed | None) -> None:
         self._came(is_waking=claimed is None)
-        try:
-            self._serve(queue, claimed)
-        except Exception:
-            log.exception("A slot that was woken failed; the sweep rings again.")
-        finally:
-            connection.close()  # as Celery does after a task: the thread's next run must not find a dead one
+        _guarded(lambda: self._serve(queue, claimed))
+
+
+def _guarded(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception:
+        log.exception("A slot that was woken failed; the sweep rings again.")
+    finally:
+        connection.close()  # as Celery does after a task: the thread's next run must not find a dead one

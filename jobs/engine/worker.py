@@ -21,6 +21,7 @@ from jobs import backfills, dbclock, nodes, watchdog
 from jobs.bells import ring
 from jobs.deadlocks import is_deadlock
 from jobs.engine import fanout, machine, workfolders
+from jobs.engine.alarms import Alarms
 from jobs.engine.claim import Claimed, claim
 from jobs.engine.desk import Desk, Room
 from jobs.engine.execution import Interrupt, fence_expired
@@ -56,6 +57,7 @@ class Worker:
         self.desk = Desk(self._claim, self._more, self._room)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
         self.wakeup = Wakeup()
+        self.alarms = Alarms()
         self.is_draining = False  # for good: the process is to end
         self.is_held = False  # by an admin, until resumed
         self.meter = machine.Meter()

@@ -12,7 +12,7 @@ from celery.signals import beat_init
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
-from django.db.models import Min
+from django.db.models import F, Min, Q
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from jobs import backfills, dbclock, freezing, watchdog
@@ -21,7 +21,7 @@ from jobs.deadlocks import is_deadlock
 from jobs.engine.labels import label_unserved
 from jobs.models import BeatHeartbeat, Run, Schedule, WorkerNode
 from jobs.planner import prefer_indexes
-from jobs.scheduling.tick import tick
+from jobs.scheduling.tick import AHEAD, tick
 from jobs.states import RunStatus
 from portal.lib.failpoints import failpoint
 
@@ -53,6 +53,9 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._looked_at: datetime | None = None
         self._started_at: datetime | None = None
         self._ring_at: datetime | None = None  # when waiting runs are rung for again
+        self._seen_until: datetime | None = (
+            None  # what comes due before is either written or has to wait for its moment
+        )
         self._housekeeping_boot = 0.0
         self._fruitless = 0
         super().__init__(*args, **kwargs)
@@ -90,8 +93,10 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         failpoint("beat.before_tick")
         done = 0
         for _batch in range(MOST_BATCHES):
-            ticked = tick(dbclock.now())
+            at = dbclock.now()
+            ticked = tick(at, ahead=AHEAD)
             done += ticked.schedules
+            self._seen_until = at + AHEAD
             if not ticked.has_more:
                 break
         if self._beat_at is None or now - self._beat_at >= HEARTBEAT:
@@ -112,9 +117,16 @@ class LedgerScheduler(DatabaseScheduler):  # type: ignore[misc]
         retry = next_retry(now)
         if retry is not None and self._ring_at is not None:
             self._ring_at = min(self._ring_at, max(retry, now + BETWEEN_RINGS))
-        seconds = seconds_until(now, next_fire(), self._ring_at)
+        seconds = seconds_until(now, self._next_look(), self._ring_at)
         self._fruitless = self._fruitless + 1 if is_fruitless and seconds <= SHORTEST_SLEEP else 0
         return min(seconds * float(2 ** min(self._fruitless, MOST_FRUITLESS)), LONGEST_SLEEP)
+
+    def _next_look(self) -> datetime | None:
+        """Ahead of the next fire time, or at it where it has been looked at already."""
+        fire = next_fire()
+        if fire is None or (self._seen_until is not None and fire <= self._seen_until):
+            return fire
+        return fire - AHEAD
 
     def _beat(self, now: datetime) -> None:
         if self._beat_at is None:
@@ -158,9 +170,12 @@ def next_fire() -> datetime | None:
 
 
 def next_retry(now: datetime) -> datetime | None:
-    """The earliest moment within the longest sleep from which a waiting run may start."""
+    """The earliest moment within the longest sleep from which a waiting run may start. What a tick has written ahead
+    of its moment has been rung for, unless it has to wait longer than for that.
+    """
     horizon = now + timedelta(seconds=LONGEST_SLEEP)
     soon = Run.objects.filter(status=RunStatus.QUEUED, not_before__gt=now, not_before__lt=horizon)
+    soon = soon.filter(Q(created_at__lte=now) | Q(not_before__gt=F("created_at")))
     found: datetime | None = soon.aggregate(at=Min("not_before"))["at"]
     return found
 

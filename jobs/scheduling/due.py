@@ -61,6 +61,7 @@ class Due:
     is_enabled: bool
     anchor_at: datetime
     cursor_at: datetime
+    next_fire_at: datetime
     calendar_id: int | None = None
     calendar_policy: str = CalendarPolicy.SKIP
 
@@ -91,6 +92,7 @@ def _trigger(kind: str, expression: str, zone: str, anchor: datetime | None) -> 
 
 _SCHEDULE = (
     *("pk", "kind", "expression", "timezone", "misfire", "grace", "jitter", "is_enabled", "anchor_at", "cursor_at"),
+    "next_fire_at",
 )
 _CALENDAR = ("calendar_id", "calendar_policy")
 _JOB = ("pk", "tenant_id", "tenant__is_active", "is_enabled", "archived_at", "revision_id")

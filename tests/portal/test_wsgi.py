@@ -11,7 +11,7 @@ import threading
 import portal.wsgi
 from jobs import bells
 sent = []
-bells._ringers[0]._send = lambda queue, times: sent.append(threading.current_thread().name) or True
+bells._ringers[0]._send = lambda call: sent.append(threading.current_thread().name) or True
 bells.ring("default")
 while not sent:
     pass

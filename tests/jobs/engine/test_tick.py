@@ -133,7 +133,7 @@ def test_a_spread_run_waits_and_keeps_its_fire_time():
     job = rows.job(priority=6)
     every_minute(job, jitter=10 * MINUTE)
     rung: list[str] = []
-    tick(T0 + MINUTE, ring=rung.extend)
+    tick(T0 + MINUTE, ring=lambda queues, at=None: rung.extend(queues))
     run = Run.objects.get()
     assert run.scheduled_for == T0 + MINUTE < run.not_before < T0 + 11 * MINUTE
     assert run.claim_order_at == claim_order(run.not_before, 6)

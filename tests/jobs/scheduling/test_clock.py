@@ -87,8 +87,15 @@ def test_the_next_moments_are_a_fire_time_and_a_retry():
     base.schedule(job, next_fire_at=None)
     for at in (-SECOND, SECOND / 2, 3 * SECOND):
         base.run(job, RunStatus.QUEUED, at=T0 + at)
+    Run.objects.update(created_at=T0 - SECOND)
+    ahead = base.run(job, RunStatus.QUEUED, at=T0 + SECOND / 10)
+    Run.objects.filter(pk=ahead.pk).update(created_at=T0 + SECOND / 10)  # by a tick, which has rung for it
+    spread = base.run(job, RunStatus.QUEUED, at=T0 + SECOND / 5)
     assert next_fire() == T0 + 3 * SECOND
+    Run.objects.filter(pk=spread.pk).update(created_at=T0 - SECOND, not_before=T0 + SECOND)
     assert next_retry(T0) == T0 + SECOND / 2
+    Run.objects.filter(pk=spread.pk).update(created_at=T0 + SECOND / 10, not_before=T0 + SECOND / 5)  # by its jitter
+    assert next_retry(T0) == T0 + SECOND / 5
 
 
 @pytest.mark.ledger("postgresql")
@@ -160,6 +167,25 @@ def test_housekeeping_is_asked_no_more_often_than_it_wants(beat):
     assert not seen.captured_queries
 
 
+@pytest.mark.django_db(transaction=True)
+def test_beat_writes_a_moment_before_and_comes_back_for_what_has_to_wait(beat, broker, monkeypatch):
+    """The clock is set by hand, so that nothing depends on how fast this machine is."""
+    at = [T0 - SECOND / 2]
+    monkeypatch.setattr("jobs.dbclock.now", lambda: at[0])
+    for slug, overlap in (("plain", "skip"), ("weighed", "queue")):
+        base.schedule(rows.job(slug, overlap=overlap), "1m", kind="interval", at=T0 - 60 * SECOND, next_fire_at=T0)
+    beat._ledger_tick()
+    assert beat._sleep(at[0], is_fruitless=True) == pytest.approx(0.4)
+    assert not Run.objects.exists()
+    at[0] = T0 - SECOND / 20
+    beat._ledger_tick()
+    assert beat._sleep(at[0], is_fruitless=False) == pytest.approx(0.05)
+    assert [run.job.slug for run in Run.objects.all()] == ["plain"]
+    at[0] = T0
+    beat._ledger_tick()
+    assert sorted(run.job.slug for run in Run.objects.all()) == ["plain", "weighed"]
+
+
 # --- bells ---
 
 
@@ -216,7 +242,7 @@ def test_two_beats_share_the_work_and_wait_for_nobody():
     other: list[Any] = []
 
     def second_beat() -> None:
-        other.append(tick(T0 + 60 * SECOND, ring=lambda queues: None))
+        other.append(tick(T0 + 60 * SECOND, ring=lambda queues, at=None: None))
         connection.close()
 
     with transaction.atomic():
@@ -227,7 +253,7 @@ def test_two_beats_share_the_work_and_wait_for_nobody():
         assert not thread.is_alive()
     assert other[0].runs == 2
     assert not Run.objects.filter(schedule__in=held).exists()
-    assert tick(T0 + 60 * SECOND, ring=lambda queues: None).runs == 3
+    assert tick(T0 + 60 * SECOND, ring=lambda queues, at=None: None).runs == 3
     assert Run.objects.count() == Schedule.objects.count() == 5
 
 

@@ -20,7 +20,13 @@ def due(pk: int = 1, jitter: timedelta = JITTER, **of_job: Any) -> Due:
     job |= {"revision_id": 3, "overlap": "allow", "overlap_limit": 1, "queue": "default", "priority": 0}
     job |= {"fan_out": ""}
     schedule: dict[str, Any] = {"kind": "interval", "expression": "1m", "timezone": "UTC", "misfire": "run_once"}
-    schedule |= {"grace": JITTER, "is_enabled": True, "anchor_at": NOON, "cursor_at": NOON - MINUTE}
+    schedule |= {
+        "grace": JITTER,
+        "is_enabled": True,
+        "anchor_at": NOON,
+        "cursor_at": NOON - MINUTE,
+        "next_fire_at": NOON,
+    }
     return Due(pk=pk, job=DueJob(**job | of_job), jitter=jitter, **schedule)
 
 
