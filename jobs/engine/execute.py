@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from pydantic import ValidationError
 
@@ -77,7 +76,7 @@ def execute(worker: Worker, claimed: Claimed) -> Finished:
     """Run one attempt to its end, whatever happens; the caller hands the end in and drops what is held."""
     run, attempt = claimed.run, claimed.attempt
     execution = worker.holdings.of(claimed)
-    work_dir = Path(settings.DATA_DIR) / "work" / f"{run.pk}-{attempt.number}"
+    work_dir = worker.folder / f"{run.pk}-{attempt.number}"
     try:
         outcome = _too_late(execution) or _outcome(worker, execution, work_dir)
         return _finished(execution, ending_of(execution, outcome))
@@ -220,7 +219,7 @@ def _run(worker: Worker, execution: Execution, work_dir: Path) -> Outcome:
     execution.writer = LogWriter(attempt, secrets=secrets.values(), cap=cap_for(run.tenant_id))
     if forced := forced_by_patience(worker, execution.claimed):
         execution.writer.say(forced.text)
-    work_dir.mkdir(mode=0o700, parents=True)
+    worker.spares.make(work_dir)
     timeout = effective_timeout(run, definition)
     context = Context(
         tenant=run.tenant.slug,

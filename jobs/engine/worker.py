@@ -32,6 +32,7 @@ from jobs.engine.offers import offer_of
 from jobs.engine.orphans import Orphans
 from jobs.engine.published import prepare
 from jobs.engine.reaper import reap, release_own_dead
+from jobs.engine.spares import Spares
 from jobs.engine.spool import Spool, replay_quietly
 from jobs.engine.wakeup import Wakeup
 from jobs.models import Run, WorkerNode
@@ -55,6 +56,8 @@ class Worker:
         self.queues = queues
         self.capacity = capacity
         self.desk = Desk(self._claim, self._more, self._room)
+        self.folder = Path(settings.DATA_DIR) / "work"
+        self.spares = Spares(self.folder, most=capacity)
         self.spool = Spool(Path(settings.DATA_DIR) / "spool")
         self.wakeup = Wakeup()
         self.alarms = Alarms()
@@ -99,7 +102,8 @@ class Worker:
         )
         self.is_held = self.node.drain_requested_at is not None
         self.desk.open()
-        for target in (self._watch_forever, self._fence_forever, self._flush_forever, self._tidy_forever):
+        watching = (self._watch_forever, self._fence_forever, self._flush_forever)
+        for target in (*watching, self._tidy_forever, self._keep_spares_forever):
             thread = threading.Thread(target=target, name=f"portal-{target.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -269,10 +273,13 @@ class Worker:
                     log.exception("A log could not be written; it is kept for the next try.")
         connection.close()
 
-    # --- the tidying thread ------------------------------------------------------------------------------------
+    # --- the threads for the disk ------------------------------------------------------------------------------
+    def _keep_spares_forever(self) -> None:
+        self.spares.keep_ready(self._stop)
+
     def _tidy_forever(self) -> None:
         """Once a lease: by then the attempts of a worker that died here have been given back."""
-        workfolders.sweep_forever(Path(settings.DATA_DIR) / "work", self._stop, every=self.lease.total_seconds())
+        workfolders.sweep_forever(self.folder, self._stop, every=self.lease.total_seconds())
 
 
 def _boot_id() -> str:

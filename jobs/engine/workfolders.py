@@ -1,4 +1,4 @@
-"""Removes what a killed worker left on this host's disk: the work folders of attempts that are over."""
+"""Removes what a killed worker left on this host's disk: the work folders of attempts that are over, its spare ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from jobs.engine import spares
 from jobs.models import Attempt
 from jobs.states import AttemptStatus
 
@@ -39,12 +40,25 @@ def sweep(folder: Path, *, now: float | None = None) -> int:
     """
     old = (time.time() if now is None else now) - YOUNG_SECONDS
     found: dict[tuple[int, int], list[Path]] = {}
+    spare: list[Path] = []
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
         if match and _age_of(path) < old:
             found.setdefault((int(match[1]), int(match[2])), []).append(path)
-        if len(found) >= MOST_AT_ONCE:
+        elif _is_spare_of_the_dead(path.name) and _age_of(path) < old:
+            spare.append(path)
+        if len(found) + len(spare) >= MOST_AT_ONCE:
             break
+    return sum(_remove(path) for path in spare) + _remove_ended(found)
+
+
+def _is_spare_of_the_dead(name: str) -> bool:
+    """A worker elsewhere that shares the folder may lose its spares to this: it makes what it needs."""
+    owner = spares.owner_of(name)
+    return owner is not None and not Path(f"/proc/{owner}").exists()
+
+
+def _remove_ended(found: dict[tuple[int, int], list[Path]]) -> int:
     if not found:
         return 0
     running = Attempt.objects.filter(run_id__in={run for run, _number in found}, status=AttemptStatus.RUNNING)

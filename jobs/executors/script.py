@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -26,6 +27,8 @@ MOST_OUTPUTS = 100
 LONGEST_OUTPUT = 4000
 OUTPUT_BYTES = 256 * 1024  # read at most
 RESULT_BYTES = 512 * 1024
+OUTPUT = "output.txt"
+BLANK = ".script"  # a file that may lie ready for the script
 _OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 
 
@@ -104,6 +107,8 @@ def write_script(context: Context, name: str, text: str) -> Path:
     path = context.work_dir / name
     try:
         context.work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(context.work_dir / BLANK, path)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
@@ -141,7 +146,7 @@ def variable_text(value: Any) -> str:
 
 def run_script(context: Context, argv: tuple[str, ...]) -> Outcome:
     """Run, then read what the script left in $PORTAL_OUTPUT and $PORTAL_RESULT."""
-    output, result = context.work_dir / "output.txt", context.work_dir / "result.json"
+    output, result = context.work_dir / OUTPUT, context.work_dir / "result.json"
     output.touch(mode=0o600)
     env = variables(context, output=output, result=result)
     limit = context.params.memory_limit
