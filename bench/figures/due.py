@@ -66,8 +66,9 @@ def _rows(beat: subprocess.Popen[bytes], size: int, per_second: int, seconds: in
     first = _plan(per_second, seconds)
     late = _seen(per_second * seconds, until=first + timedelta(seconds=seconds + 60))
     about = f"{size:,} schedules, {per_second} due each second"
-    yield Figure(name=f"due → run row, p50, {about}", value=quantile(late, 0.5), unit="ms")
-    yield Figure(name=f"due → run row, p99, {about}", value=quantile(late, 0.99), unit="ms", target=100, better="lower")
+    for name, share in (("p50", 0.5), ("p99", 0.99)):  # below zero: it was there before its moment
+        value = quantile(late, share)
+        yield Figure(name=f"due → run row, {name}, {about}", value=value, unit="ms", target=100, better="lower")
     yield Figure(name=f"beat, peak memory, {about}", value=_peak_mb(beat.pid), unit="MB", target=150, better="lower")
 
 

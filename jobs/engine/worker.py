@@ -259,6 +259,8 @@ class Worker:
             waiting = Run.objects.filter(queue=queue, status=RunStatus.QUEUED, not_before__lte=overdue)
             if waiting.exists():
                 ring(queue)
+                if self._more(queue):  # whoever deletes a queue in the broker may have made this worker deaf to bells
+                    self.wakeup.wake(queue, 1)
         watchdog.look(now)
 
     # --- the flush thread --------------------------------------------------------------------------------------

@@ -117,6 +117,25 @@ def test_a_run_that_no_slot_comes_for_is_given_back_by_the_sweep(settings, tmp_p
     assert Run.objects.get(pk=claimed.run.pk).status == RunStatus.QUEUED
 
 
+@pytest.mark.parametrize(("overdue", "capacity", "woken"), [(True, 4, 1), (False, 4, 0), (True, 0, 0)])
+def test_the_sweep_wakes_an_idle_slot_for_what_no_bell_has_come_for(
+    settings, tmp_path, monkeypatch, overdue, capacity, woken
+):
+    """A queue that was deleted in the broker leaves a worker that lives, renews its leases and hears no bell."""
+    settings.DATA_DIR = tmp_path
+    rung: list[str] = []
+    monkeypatch.setattr("jobs.engine.worker.ring", rung.append)
+    worker = Worker(name="w", queues=["default"], capacity=capacity)
+    worker.node = rows.node()
+    submitted: list = []
+    worker.wakeup = wakeup(submitted)
+    late = timedelta(seconds=settings.PORTAL_SWEEP_SECONDS * 2) if overdue else timedelta(0)
+    rows.queued(rows.job("unheard"), not_before=timezone.now() - late)
+    worker._sweep(0.0)
+    assert len(submitted) == woken
+    assert rung == ["default"] * overdue
+
+
 # --- at the desk ---
 
 
