@@ -28,8 +28,8 @@ from jobs.planner import prefer_indexes
 log = logging.getLogger(__name__)
 START_RETRY_SECONDS = 1.0
 FAILED_START_SECONDS = 10.0
-MOST_AHEAD_SECONDS = 0.25
-A_LITTLE_LATE = 0.001
+MOST_AHEAD_SECONDS = 0.25  # well above what beat looks ahead: two clocks may differ a little
+A_LITTLE_LATE = 0.001  # so that the second look at the clock seldom sends it back to wait
 POOLS = {"thread", "solo"}  # in others a worker's slots can't be handed the runs that it has claimed for them
 _workers: list[Worker] = []  # this process's one worker
 _is_started = threading.Event()  # its node is in the ledger and its threads run
